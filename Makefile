@@ -1,0 +1,52 @@
+# Every target sets up what it needs in .venv; a second run is quick.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.set-up
+PACKAGES := sdk server $(wildcard plugins/*)
+EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench audit lock clean
+
+help: ## what there is to do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements/lock.txt requirements/uv.txt $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Sightgate needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "setting up .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements/lock.txt requirements/uv.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(EDITABLE)
+	@touch $@
+
+setup: $(STAMP) ## make .venv, in which bin/sightgate is the CLI
+
+run: setup ## analyze a sample, then serve the API until Ctrl-C
+	@$(BIN)/python -m scripts.run
+
+test: setup ## all tests
+	$(BIN)/python -m pytest
+
+check: setup ## lint, types, import contracts, scanner
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/scan_execution_violations.py
+
+bench: setup ## the cost of the gate, of a worker call and of HTTP, beside plain FastAPI
+	$(BIN)/python -m benchmarks
+
+audit: setup ## the governance audit report: each invariant and what proves it
+	$(BIN)/python scripts/governance_audit.py
+
+lock: setup ## resolve the dependencies anew
+	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --override overrides.txt --no-emit-package sightgate \
+		--output-file lock.txt dev.in ../server/pyproject.toml ../sdk/pyproject.toml $(foreach p,$(wildcard plugins/*),../$(p)/pyproject.toml)
+	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file uv.txt uv.in
+
+clean: ## remove .venv and what the tools keep
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,101 @@
+"""The far end of the governed call: the one place where a worker calls its plugin."""
+
+import json
+import traceback
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sightgate.errors import InputError, Unavailable
+from sightgate.plain import to_plain
+from sightgate.protocol import INPUT, OUT_OF_MEMORY, OUTPUT, RAISED, UNAVAILABLE
+
+MAX_MESSAGE = 2_000
+MAX_TRACEBACK = 32_000
+
+
+class Runnable(Protocol):
+    """The plain contract, all that is required of a plugin."""
+
+    name: str
+
+    def run(self, payload: dict[str, Any], /) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a call has no result, as text: it crosses the process boundary."""
+
+    kind: str
+    message: str
+    code: str = ""
+    exception: str = ""
+    traceback: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return the failure as JSON; details that are no JSON are left out."""
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        try:
+            return json.dumps(data, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError):
+            return json.dumps({**data, "details": {}}).encode()
+
+
+def call_plugin(plugin: Runnable, payload: dict[str, Any], max_result_bytes: int) -> bytes | Failure:
+    """Call the plugin once and return its result as JSON bytes, or the failure.
+
+    SystemExit passes through: it ends the worker. Everything else that a plugin can raise becomes a Failure.
+    """
+    try:
+        raw = plugin.run(payload)
+    except SystemExit:
+        raise
+    except BaseException as raised:
+        return describe_exception(raised)
+    return encode_result(raw, max_result_bytes)
+
+
+def encode_result(raw: Any, max_result_bytes: int) -> bytes | Failure:
+    """Return a result as strict JSON in UTF-8, or the Failure that says why it is none."""
+    if not isinstance(raw, dict) or not raw:
+        said = "an empty dict" if isinstance(raw, dict) else type(raw).__name__
+        return Failure(OUTPUT, f"a plugin must return a dict with at least one key, not {said}", "invalid_output")
+    try:
+        encoded = json.dumps(to_plain(raw), allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except MemoryError as raised:
+        return describe_exception(raised)
+    except Exception as unusable:  # to_plain calls methods of the plugin's own objects, which may raise anything
+        return Failure(OUTPUT, f"the result is not JSON: {_text(unusable)}"[:MAX_MESSAGE], "invalid_output")
+    if len(encoded) > max_result_bytes:
+        said = f"the result is {len(encoded)} bytes of JSON, more than the {max_result_bytes} allowed"
+        details = {"bytes": len(encoded), "limit_bytes": max_result_bytes}
+        return Failure(OUTPUT, said, "output_too_large", details=details)
+    return encoded
+
+
+def describe_exception(raised: BaseException) -> Failure:
+    """Return what a plugin raised as a Failure, sorted by the exception's class."""
+    name, message, trace = type(raised).__name__, _text(raised), _traceback(raised)
+    if isinstance(raised, InputError):
+        return Failure(INPUT, message, str(raised.code), name, trace, dict(raised.details))
+    if isinstance(raised, Unavailable):
+        return Failure(UNAVAILABLE, message, "plugin_unavailable", name, trace)
+    if isinstance(raised, MemoryError):
+        return Failure(OUT_OF_MEMORY, message, "plugin_out_of_memory", name, trace)
+    return Failure(RAISED, message, "plugin_failed", name, trace)
+
+
+def _text(raised: BaseException) -> str:
+    try:
+        text = str(raised)
+    except Exception:  # an exception whose own __str__ raises
+        text = ""
+    return text[:MAX_MESSAGE].encode(errors="replace").decode()
+
+
+def _traceback(raised: BaseException) -> str:
+    try:
+        lines = traceback.format_exception(raised, limit=-50)
+    except Exception:  # an exception whose __str__ or __cause__ is broken
+        lines = traceback.format_tb(raised.__traceback__, limit=-50)
+    return "".join(lines)[-MAX_TRACEBACK:].encode(errors="replace").decode()

@@ -1,0 +1,62 @@
+"""The typed base class: a plugin author writes ``analyze`` and types, the rest follows from them."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, get_type_hints
+
+from sightgate.image import Image
+from sightgate.plain import to_plain
+from sightgate.reporting import progress
+from sightgate.schema import parse
+
+Payload = dict[str, Any]
+
+
+class Plugin:
+    """Base of a typed plugin: subclass it and write ``analyze(self, image, options) -> result``.
+
+    The annotations of ``options`` and of the return value are dataclasses, TypedDicts or Pydantic models; their JSON
+    Schemas go into the manifest, options arrive parsed, and results leave as plain data. ``load(config)``,
+    ``close()``, ``requires`` (modules that must be importable) and ``unavailable(config)`` (None, or the reason why
+    the plugin cannot run here) are optional.
+    """
+
+    name: str
+    version: str = ""
+    description: str = ""
+    limits: Mapping[str, Any] = {}
+    permissions: Mapping[str, Any] = {}
+    requires: tuple[str, ...] = ()
+
+    def analyze(self, image: Image, options: Any) -> Any:
+        """Analyze one image; ``options`` is what the annotation says, or a dict without one."""
+        raise NotImplementedError(f"{type(self).__name__} must define analyze(self, image, options)")
+
+    def progress(self, done: float, total: float, message: str = "") -> None:
+        """Report that ``done`` of ``total`` units of the current call are finished."""
+        progress(done, total, message)
+
+    def run(self, payload: Payload) -> dict[str, Any]:
+        """Answer one payload ``{"image": bytes, "mime_type": str, "options": dict}`` with plain JSON data.
+
+        Raises InputError if the image cannot be decoded or the options do not fit.
+        """
+        image = Image(payload["image"], payload["mime_type"])
+        options = payload["options"] if self._options_type is None else parse(self._options_type, payload["options"])
+        result: dict[str, Any] = to_plain(self.analyze(image, options))
+        return result
+
+    @cached_property
+    def _options_type(self) -> Any:
+        return declared_types(type(self))[0]
+
+
+def declared_types(plugin_class: type) -> tuple[Any, Any]:
+    """Return the annotated types of a typed plugin's options and result, each None where there is no annotation."""
+    if not issubclass(plugin_class, Plugin):
+        return None, None
+    hints = get_type_hints(plugin_class.analyze, include_extras=True)
+    names = list(plugin_class.analyze.__code__.co_varnames[: plugin_class.analyze.__code__.co_argcount])
+    options = hints.get(names[2]) if len(names) > 2 else None
+    result = hints.get("return")
+    return (None if options in (Any, dict) else options), (None if result in (Any, dict) else result)

@@ -1,0 +1,200 @@
+"""``python -m sightgate.worker FD``: hold one plugin, answer calls on a socket until the server leaves.
+
+The server's first frame, ``hello``, names the source, the plugin (or none: describe all that are there and end), its
+configuration and limits. See ``sightgate.protocol`` for the frames.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from sightgate.errors import SightgateError, Unavailable
+from sightgate.execution import Failure, Runnable, call_plugin, describe_exception
+from sightgate.loading import check_requirements, describe, load_classes, load_plugin
+from sightgate.manifest import Source
+from sightgate.protocol import CALL, ERROR, HELLO, PROGRESS, READY, RESULT, STOP, Channel, ProtocolError
+from sightgate.reporting import set_report
+
+PR_SET_PDEATHSIG = 1
+# Room above a plugin's memory limit before the kernel refuses: the server's own watch is exact, this is the backstop.
+DATA_HEADROOM_MB = 300
+PROGRESS_EVERY_S = 0.05
+MIB = 1024 * 1024
+
+
+class Worker:
+    """One loaded plugin and the channel to the server."""
+
+    def __init__(self, channel: Channel, hello: dict[str, Any]) -> None:
+        self._channel = channel
+        self._source = Source(**hello["source"])
+        self._config: dict[str, Any] = hello.get("config") or {}
+        self._max_result_bytes = int(hello["max_result_bytes"])
+        self._call_id = ""
+        self._progress_sent = 0.0
+
+    def describe_source(self) -> None:
+        """Answer with a manifest or a failure for each plugin of the source; nothing is loaded."""
+        try:
+            classes = load_classes(self._source)
+        except BaseException as raised:
+            rows = [_failure_row("", raised)]
+        else:
+            rows = [self._describe(plugin_class) for plugin_class in classes]
+        self._channel.send({"kind": READY}, json.dumps({"plugins": rows}).encode())
+
+    def serve(self, plugin_name: str) -> None:
+        """Load the named plugin, say that it is ready, and answer calls until the server stops or leaves."""
+        try:
+            plugin, row = self._load(plugin_name)
+        except SystemExit:
+            raise
+        except BaseException as raised:
+            self._channel.send({"kind": READY}, json.dumps({"plugins": [_failure_row(plugin_name, raised)]}).encode())
+            return
+        set_report(self._send_progress)
+        self._channel.send({"kind": READY}, json.dumps({"plugins": [row]}).encode())
+        while (received := self._channel.receive_head()) is not None:
+            header, body_length = received
+            if header["kind"] == STOP:
+                break
+            if header["kind"] != CALL:
+                raise ProtocolError(f"a worker does not take {header['kind']!r:.40}")
+            self._answer(plugin, header, body_length)
+        close = getattr(plugin, "close", None)
+        if callable(close):
+            close()
+
+    def _load(self, plugin_name: str) -> tuple[Runnable, dict[str, Any]]:
+        for plugin_class in load_classes(self._source):
+            if getattr(plugin_class, "name", None) == plugin_name:
+                plugin: Runnable = plugin_class()
+                check_requirements(plugin, self._config)
+                row = {"manifest": describe(plugin_class).to_data()}
+                load_plugin(plugin, self._config)
+                return plugin, row
+        raise SightgateError(f"there is no plugin {plugin_name!r} here any more")
+
+    def _describe(self, plugin_class: type) -> dict[str, Any]:
+        name = str(getattr(plugin_class, "name", ""))
+        try:
+            manifest = describe(plugin_class).to_data()
+            check_requirements(plugin_class(), self._config_of(name))
+        except BaseException as raised:
+            return _failure_row(name, raised)
+        return {"manifest": manifest}
+
+    def _config_of(self, name: str) -> dict[str, Any]:
+        """While a source is described, the configurations of all plugins are given, by name."""
+        config: dict[str, Any] = self._config.get(name) or {}
+        return config
+
+    def _answer(self, plugin: Runnable, header: dict[str, Any], body_length: int) -> None:
+        image_length = int(header["image"])
+        if not 0 <= image_length <= body_length:
+            raise ProtocolError("the image is longer than the body")
+        image = self._channel.read(image_length)
+        options = json.loads(self._channel.read(body_length - image_length))
+        self._call_id = header["call"]
+        cpu_before = time.process_time()
+        answer = call_plugin(
+            plugin, {"image": image, "mime_type": header["mime_type"], "options": options}, self._max_result_bytes
+        )
+        used = {"cpu_s": time.process_time() - cpu_before, "peak_bytes": _peak_bytes()}
+        if isinstance(answer, Failure):
+            self._channel.send({"kind": ERROR, "call": self._call_id, **used}, answer.encode())
+        else:
+            self._channel.send({"kind": RESULT, "call": self._call_id, **used}, answer)
+
+    def _send_progress(self, done: float, total: float, message: str) -> None:
+        now = time.monotonic()
+        if done < total and now - self._progress_sent < PROGRESS_EVERY_S:
+            return
+        self._progress_sent = now
+        said = {"done": float(done), "total": float(total), "message": str(message)}
+        self._channel.send({"kind": PROGRESS, "call": self._call_id, **said})
+
+
+def _failure_row(name: str, raised: BaseException) -> dict[str, Any]:
+    failure = describe_exception(raised)
+    missing = isinstance(raised, (Unavailable, ModuleNotFoundError))
+    reason = failure.message if isinstance(raised, SightgateError) else f"{failure.exception}: {failure.message}"
+    return {"name": name, "unavailable": missing, "reason": reason, "traceback": failure.traceback}
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _die_with_the_server(server_pid: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch_parent, args=(server_pid,), daemon=True).start()
+    if os.getppid() != server_pid:  # it died before the kernel was asked to tell
+        os._exit(1)
+
+
+def _watch_parent(server_pid: int) -> None:
+    while os.getppid() == server_pid:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _limit_resources(memory_mb: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory_mb and sys.platform == "linux":
+        data = (memory_mb + DATA_HEADROOM_MB) * MIB
+        resource.setrlimit(resource.RLIMIT_DATA, (data, data))
+
+
+def main(descriptor: int) -> None:
+    connection = socket.socket(fileno=descriptor)
+    connection.set_inheritable(False)
+    channel = Channel(connection, max_body_bytes=0xFFFF_FFFF)
+    received = channel.receive_head()
+    if received is None:
+        return
+    header, body_length = received
+    if header["kind"] != HELLO:
+        raise ProtocolError("the first frame must be hello")
+    hello = json.loads(channel.read(body_length))
+    _die_with_the_server(int(hello["server_pid"]))
+    _limit_resources(int(hello.get("memory_mb") or 0))
+    worker = Worker(channel, hello)
+    if hello.get("plugin"):
+        worker.serve(hello["plugin"])
+    else:
+        worker.describe_source()
+
+
+def _exit_code(asked: SystemExit) -> int:
+    if asked.code is None or isinstance(asked.code, int):
+        return (asked.code or 0) & 0xFF
+    return 1
+
+
+if __name__ == "__main__":
+    # The end must not wait for threads or exit handlers that a plugin left behind.
+    try:
+        main(int(sys.argv[1]))
+    except SystemExit as asked:
+        status = _exit_code(asked)
+    except BaseException as raised:
+        sys.stderr.write(describe_exception(raised).traceback)
+        status = 70
+    else:
+        status = 0
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)

@@ -1,0 +1,193 @@
+"""Read a request's body within the limit, and turn it into an AnalysisRequest."""
+
+from typing import Any
+
+import msgspec
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from app.governance.errors import RequestError, shorten
+from app.services.execution.analysis_execution_service import AnalysisRequest, EncodedImage, UploadedImage
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+FIELDS = frozenset({"plugin", "image", "mime_type", "options"})
+MAX_FIELD_BYTES = 1024 * 1024
+
+_decode = msgspec.json.Decoder().decode
+
+
+def content_type(request: Request) -> str:
+    """Return the body's media type in lower case, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body. Raises RequestError ``body_too_large`` without reading a longer one to its end."""
+    check_declared_length(request, limit)
+    receive = request.receive
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        return _within(body, limit)
+    parts, size = [body], len(body)
+    while message["type"] == "http.request" and message.get("more_body", False):
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return b"".join(parts)
+
+
+def check_declared_length(request: Request, limit: int) -> None:
+    """Raise RequestError if the Content-Length is above the limit or no number."""
+    declared = request.headers.get("content-length")
+    if declared is None:
+        return
+    if not declared.isdigit():
+        raise RequestError("malformed_request", "Content-Length is no number")
+    if len(declared) > 15 or int(declared) > limit:
+        raise too_large(limit)
+
+
+def too_large(limit: int) -> RequestError:
+    """Return the refusal of a body above the limit."""
+    said = f"the body is larger than {limit} bytes, the limit set by SIGHTGATE_MAX_BODY_BYTES"
+    return RequestError("body_too_large", said, limit_bytes=limit)
+
+
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise too_large(limit)
+    return body
+
+
+async def read_json(request: Request, limit: int) -> AnalysisRequest:
+    """Read ``{plugin, image (base64), mime_type, options}``. Raises RequestError."""
+    kind = content_type(request)
+    if kind != JSON and not kind.endswith("+json"):
+        raise _unsupported(kind, f"send {JSON}")
+    return parse_json(await read_body(request, limit))
+
+
+def parse_json(body: bytes) -> AnalysisRequest:
+    """Turn a JSON body into a request. Raises RequestError naming the field that is wrong."""
+    try:
+        data = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
+        said = "the body is empty; send a JSON object" if not body else f"the body is not JSON: {broken}"
+        raise RequestError("malformed_request", said[:500]) from None
+    if not isinstance(data, dict):
+        raise RequestError("malformed_request", "the body must be a JSON object")
+    if not data.keys() <= FIELDS:
+        unknown = next(iter(data.keys() - FIELDS))
+        said = f"there is no field {shorten(unknown)!r}; there are {', '.join(sorted(FIELDS))}"
+        raise RequestError("unknown_field", said, field=shorten(unknown))
+    if "image" not in data:
+        raise RequestError("malformed_request", "image is missing; send it as base64", field="image")
+    image = EncodedImage(_text(data, "image"), _text(data, "mime_type") or None)
+    return AnalysisRequest(_text(data, "plugin"), image, _options(data.get("options")))
+
+
+async def read_any(request: Request, limit: int) -> AnalysisRequest:
+    """Read a request as JSON, as a multipart upload, or as a raw image with ``?plugin=&options=``."""
+    kind = content_type(request)
+    if kind == JSON or kind.endswith("+json"):
+        return parse_json(await read_body(request, limit))
+    if kind == MULTIPART:
+        return await _read_multipart(request, limit)
+    if kind.startswith("image/") or kind in ("", "application/octet-stream"):
+        return await _read_raw(request, limit)
+    raise _unsupported(kind, f"send {JSON}, {MULTIPART}, or an image with its own type, such as image/jpeg")
+
+
+async def _read_raw(request: Request, limit: int) -> AnalysisRequest:
+    query = request.query_params
+    unknown = set(query.keys()) - {"plugin", "options"}
+    if unknown:
+        raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
+    options = _options_text(query.get("options", ""))
+    image = UploadedImage(await read_body(request, limit), request.headers.get("content-type"))
+    return AnalysisRequest(query.get("plugin", ""), image, options)
+
+
+async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
+    check_declared_length(request, limit)
+    bounded = Request(request.scope, _bounded(request, limit))
+    try:
+        form = await bounded.form(max_files=1, max_fields=8, max_part_size=MAX_FIELD_BYTES)
+    except (MultiPartException, HTTPException) as broken:
+        said = getattr(broken, "message", None) or getattr(broken, "detail", "")
+        raise RequestError("malformed_request", f"the multipart body is broken: {said}"[:500]) from None
+    try:
+        unknown = set(form.keys()) - FIELDS
+        if unknown:
+            raise RequestError("unknown_field", f"there is no field {shorten(sorted(unknown)[0])!r}")
+        upload = form.get("image")
+        if not isinstance(upload, UploadFile):
+            raise RequestError("malformed_request", "image must be a file part", field="image")
+        declared = _form_text(form, "mime_type") or upload.content_type
+        image = UploadedImage(await upload.read(), declared)
+        return AnalysisRequest(_form_text(form, "plugin"), image, _options_text(_form_text(form, "options")))
+    finally:
+        await form.close()
+
+
+def _bounded(request: Request, limit: int) -> Any:
+    """Return a receive function that refuses what goes beyond the limit."""
+    seen = 0
+
+    async def receive() -> Message:
+        nonlocal seen
+        message = await request.receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise too_large(limit)
+        return message
+
+    return receive
+
+
+def _form_text(form: Any, name: str) -> str:
+    value = form.get(name)
+    if isinstance(value, UploadFile):
+        raise RequestError("malformed_request", f"{name} must be a text part, not a file", field=name)
+    return value or ""
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RequestError("malformed_request", f"{name} must be a text, not {type(value).__name__}", field=name)
+    return value
+
+
+def _options_text(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        return _options(_decode(text.encode()))
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as broken:
+        raise RequestError("malformed_request", f"options is not JSON: {broken}"[:500], field="options") from None
+
+
+def _options(value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RequestError("malformed_request", "options must be an object", field="options")
+    return value
+
+
+def _unsupported(kind: str, instead: str) -> RequestError:
+    said = f"a body of type {shorten(kind or 'none')!r} is not taken here; {instead}"
+    return RequestError("unsupported_content_type", said)

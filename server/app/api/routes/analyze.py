@@ -1,0 +1,77 @@
+"""``POST /v1/analyze-execution`` and ``POST /v1/analyze``: run an analysis and wait."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.body import read_any, read_json
+from app.api.errors import error_response
+from app.api.responses import Json
+from app.api.routes import ERRORS, PlainRoute, json_body
+from app.api.schemas import AnalyzeAnswer, AnalyzeBody, UploadBody
+from app.services.execution.analysis_execution_service import AnalysisExecutionService, AnalysisRequest
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+RAW_PARAMETERS = [
+    {
+        "name": "plugin",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "For a raw body: the plugin's name.",
+    },
+    {"name": "options", "in": "query", "schema": {"type": "string"}, "description": "For a raw body: options as JSON."},
+]
+ANY_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **json_body(AnalyzeBody),
+            "multipart/form-data": {"schema": UploadBody.model_json_schema()},
+            **{f"image/{kind}": BINARY for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff")},
+        },
+    },
+    "parameters": RAW_PARAMETERS,
+}
+
+
+def analyze_router(analyses: AnalysisExecutionService, max_body_bytes: int) -> APIRouter:
+    """Return the analysis routes."""
+    router = APIRouter(prefix="/v1", tags=["analyze"], route_class=PlainRoute)
+
+    async def answer(request: AnalysisRequest) -> Response:
+        outcome = await analyses.execute(request)
+        if outcome.envelope:
+            return error_response(outcome.envelope["error"])
+        return Json(
+            {
+                "result": outcome.result,
+                "plugin": request.plugin,
+                "job_id": outcome.job_id,
+                "waiting_ms": outcome.waiting_ms,
+                "running_ms": outcome.running_ms,
+            }
+        )
+
+    @router.post(
+        "/analyze-execution",
+        response_model=AnalyzeAnswer,
+        responses=ERRORS,
+        summary="Analyze an image, as JSON",
+        openapi_extra={"requestBody": {"required": True, "content": json_body(AnalyzeBody)}},
+    )
+    async def analyze_execution(request: Request) -> Response:
+        """Run a plugin on an image and wait for its result. A failure of input or plugin is 400."""
+        return await answer(await read_json(request, max_body_bytes))
+
+    @router.post(
+        "/analyze",
+        response_model=AnalyzeAnswer,
+        responses=ERRORS,
+        summary="Analyze an image, as JSON, as an upload or as raw bytes",
+        openapi_extra=ANY_BODY,
+    )
+    async def analyze(request: Request) -> Response:
+        """The same for JSON, a file upload, and a raw image body with ``?plugin=``: the fast way for large images."""
+        return await answer(await read_any(request, max_body_bytes))
+
+    return router

@@ -1,0 +1,39 @@
+"""``/health/live``, ``/health/ready`` and ``/metrics``: for operators."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.responses import Json
+from app.api.routes import ERRORS
+from app.api.schemas import Live, Ready
+from app.observability.metrics import Metrics
+from app.observability.readiness import Readiness
+
+
+def health_router(readiness: Callable[[], Awaitable[Readiness]], metrics: Metrics) -> APIRouter:
+    """Return the operators' routes."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/health/live", response_model=Live, responses=ERRORS, summary="Is the process alive?")
+    async def live() -> Response:
+        return Json({"status": "live"})
+
+    @router.get(
+        "/health/ready",
+        response_model=Ready,
+        responses={503: {"model": Ready, "description": "Not ready; the reasons are in the body."}},
+        summary="Can calls be served?",
+    )
+    async def ready() -> Response:
+        """Ready: the store is open, durable jobs are taken up, all plugins are looked at."""
+        now = await readiness()
+        body = {"ready": now.ready, "reasons": list(now.reasons), "plugins": dict(now.plugins)}
+        return Json(body, 200 if now.ready else 503)
+
+    @router.get("/metrics", response_class=Response, summary="Figures for Prometheus")
+    async def figures() -> Response:
+        return Response(metrics.render(), media_type=metrics.content_type)
+
+    return router

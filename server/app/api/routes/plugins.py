@@ -1,0 +1,49 @@
+"""``/v1/plugins``: the registry, and its management."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.responses import Json
+from app.api.routes import ERRORS
+from app.api.schemas import PluginAnswer, PluginList
+from app.services.execution.job_execution_service import JobExecutionService
+from app.services.execution.plugin_execution_service import PluginExecutionService
+from app.services.plugin_management_service import PluginManagementService
+
+
+def plugins_router(
+    plugins: PluginManagementService, admission: PluginExecutionService, jobs: JobExecutionService
+) -> APIRouter:
+    """Return the plugin routes."""
+    router = APIRouter(prefix="/v1/plugins", tags=["plugins"])
+
+    def changed(name: str) -> None:
+        admission.forget(name)
+        jobs.look_again()
+
+    @router.get("", response_model=PluginList, responses=ERRORS, summary="List all plugins")
+    async def list_plugins() -> Response:
+        return Json({"plugins": plugins.show_all()})
+
+    @router.get("/{name}", response_model=PluginAnswer, responses=ERRORS, summary="Show a plugin")
+    async def show_plugin(name: str) -> Response:
+        return Json(plugins.show(name))
+
+    @router.post("/{name}/reload", response_model=PluginAnswer, responses=ERRORS, summary="Load a plugin's code anew")
+    async def reload_plugin(name: str) -> Response:
+        """Fresh workers take over once one of them is ready; calls that run end on the old ones."""
+        row = await plugins.reload(name)
+        changed(name)
+        return Json(row)
+
+    @router.post("/{name}/enable", response_model=PluginAnswer, responses=ERRORS, summary="Enable a plugin")
+    async def enable_plugin(name: str) -> Response:
+        row = await plugins.set_enabled(name, enabled=True)
+        changed(name)
+        return Json(row)
+
+    @router.post("/{name}/disable", response_model=PluginAnswer, responses=ERRORS, summary="Disable a plugin")
+    async def disable_plugin(name: str) -> Response:
+        return Json(await plugins.set_enabled(name, enabled=False))
+
+    return router

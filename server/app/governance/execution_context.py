@@ -1,0 +1,35 @@
+"""What accompanies one execution without being its payload: who it is, until when, and what it took."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+ProgressSink = Callable[[float, float, str], None]
+
+
+@dataclass(slots=True)
+class ExecutionContext:
+    """Set by JobExecutionService, read by the gate's log line and by the pool.
+
+    ``deadline`` is on the event loop's clock in seconds; ``waiting_ms`` is filled in by admission, ``running_ms`` and
+    ``error_code`` by the gate.
+    """
+
+    call_id: str
+    deadline: float | None = None
+    progress: ProgressSink | None = None
+    waiting_ms: float = 0.0
+    running_ms: float = 0.0
+
+
+_current: ContextVar[ExecutionContext | None] = ContextVar("sightgate_execution", default=None)
+
+
+def current_execution() -> ExecutionContext | None:
+    """Return the context of the execution that this code runs in, if there is one."""
+    return _current.get()
+
+
+def set_current_execution(context: ExecutionContext) -> None:
+    """Make ``context`` the current one for this task and what it calls."""
+    _current.set(context)

@@ -1,0 +1,63 @@
+"""The ASGI application. ``create_app(settings)`` for programs; ``app`` for ``uvicorn app.main:app``. No logic."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from app import wiring
+from app.api import errors
+from app.api.guard import Guard
+from app.api.routes.analyze import analyze_router
+from app.api.routes.health import health_router
+from app.api.routes.jobs import jobs_router
+from app.api.routes.plugins import plugins_router
+from app.governance.errors import GovernedError
+from app.plugins.loader.plugin_registry import PluginRegistry
+from app.settings import Settings, check_safe
+
+
+def create_app(settings: Settings | None = None, registry: PluginRegistry | None = None) -> FastAPI:
+    """Return the application; nothing is opened before its lifespan starts.
+
+    Raises UnsafeSettings if it would listen beyond loopback without an API key.
+    """
+    settings = settings or Settings()
+    check_safe(settings)
+    gate = wiring.build(settings, registry)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await gate.start(f"http://{settings.host}:{settings.port}")
+        try:
+            yield
+        finally:
+            await gate.stop()
+
+    app = FastAPI(
+        title="Sightgate",
+        version="0.1.0",
+        summary="Runs image-analysis plugins behind one governed gate.",
+        lifespan=lifespan,
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+        middleware=[Middleware(Guard, key=settings.key)],
+        exception_handlers={
+            GovernedError: errors.on_governed_error,
+            HTTPException: errors.on_http_exception,
+            RequestValidationError: errors.on_invalid_parameters,
+            Exception: errors.on_fault,
+        },
+    )
+    app.state.sightgate = gate
+    app.include_router(analyze_router(gate.analysis_execution, settings.max_body_bytes))
+    app.include_router(jobs_router(gate.analysis_execution, gate.jobs, settings.max_body_bytes))
+    app.include_router(plugins_router(gate.plugins, gate.plugin_execution, gate.job_execution))
+    app.include_router(health_router(gate.readiness, gate.metrics))
+    return app
+
+
+app = create_app()

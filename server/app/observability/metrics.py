@@ -1,0 +1,123 @@
+"""Figures for Prometheus, and the one log line of each execution."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+
+from app.governance.execution_context import ExecutionContext
+from app.governance.lifecycle import Outcome
+
+log = structlog.get_logger("sightgate.execution")
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+OVERLONG = "unknown"
+
+Gauges = Callable[[], Iterable[Metric]]
+
+
+class Metrics:
+    """Counts every execution and refusal. ``gauges`` are read at each scrape."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self, known_plugin: Callable[[str], bool]) -> None:
+        self._known_plugin = known_plugin
+        self._registry = CollectorRegistry()
+        self._executions = Counter(
+            "sightgate_executions",
+            "Executions, by plugin and outcome code.",
+            ("plugin", "outcome"),
+            registry=self._registry,
+        )
+        self._refusals = Counter(
+            "sightgate_refusals", "Calls refused before the gate, by code.", ("plugin", "code"), registry=self._registry
+        )
+        self._duration = Histogram(
+            "sightgate_execution_duration_seconds",
+            "Time inside the gate.",
+            ("plugin",),
+            buckets=BUCKETS_S,
+            registry=self._registry,
+        )
+        self._children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+
+    def add_gauges(self, gauges: Gauges) -> None:
+        """Add figures that are read when Prometheus asks."""
+        self._registry.register(_Collector(gauges))
+
+    def executed(
+        self,
+        plugin: str,
+        outcome: Outcome,
+        elapsed_ms: float,
+        envelope: dict[str, Any],
+        context: ExecutionContext | None,
+    ) -> None:
+        """Count one execution and log its line; a failure is logged with the whole envelope."""
+        code = envelope["error"]["details"]["code"] if envelope else "success"
+        counter, histogram = self._children_of(plugin, code)
+        counter.inc()
+        histogram.observe(elapsed_ms / 1000)
+        job = context.call_id if context is not None else None
+        if envelope:
+            error_type = envelope["error"]["type"]
+            write = log.error if error_type == "InternalError" else log.warning
+            write(
+                "execution",
+                plugin=plugin,
+                job=job,
+                state=outcome.value,
+                ms=round(elapsed_ms, 3),
+                error_type=error_type,
+                **envelope,
+            )
+        else:
+            log.info("execution", plugin=plugin, job=job, state=outcome.value, ms=round(elapsed_ms, 3), error_type=None)
+
+    def refused(self, plugin: str, code: str) -> None:
+        """Count one refusal; it is no execution."""
+        name = plugin if self._known_plugin(plugin) else OVERLONG
+        self._refusals.labels(name, code).inc()
+        log.info("refused", plugin=plugin[:200], code=code)
+
+    def render(self) -> bytes:
+        """Return all figures in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _children_of(self, plugin: str, code: str) -> tuple[Counter, Histogram]:
+        # Looking a child up by its labels costs more than counting; unknown names share one, so labels are bounded.
+        children = self._children.get((plugin, code))
+        if children is None:
+            name = plugin if self._known_plugin(plugin) else OVERLONG
+            children = self._executions.labels(name, code), self._duration.labels(name)
+            if name is not OVERLONG:
+                self._children[plugin, code] = children
+        return children
+
+
+class _Collector:
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._gauges()
+
+
+def gauge(name: str, text: str, values: dict[str, float]) -> GaugeMetricFamily:
+    """Return a gauge with one value for each plugin."""
+    family = GaugeMetricFamily(name, text, labels=("plugin",))
+    for plugin, value in values.items():
+        family.add_metric((plugin,), value)
+    return family
+
+
+def counter(name: str, text: str, values: dict[str, float]) -> CounterMetricFamily:
+    """Return a counter with one value for each plugin."""
+    family = CounterMetricFamily(name, text, labels=("plugin",))
+    for plugin, value in values.items():
+        family.add_metric((plugin,), value)
+    return family

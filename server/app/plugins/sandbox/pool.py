@@ -1,0 +1,296 @@
+"""The workers of one plugin: started when needed, handed out in order, replaced when they end."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.governance.errors import CallEnded, PluginRefused
+from app.governance.execution_context import current_execution
+from app.governance.lifecycle import Availability
+from app.plugins.sandbox.home_loop import HomeLoop
+from app.plugins.sandbox.launch import WorkerSpec, how_it_ended
+from app.plugins.sandbox.worker_process import WorkerGone, WorkerProcess
+from app.plugins.sandbox.workers import Workers
+from sightgate.manifest import Limits, Manifest, ManifestError
+
+log = structlog.get_logger("sightgate.workers")
+
+AvailabilityListener = Callable[[Availability, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """``scratch_root`` holds the workers' scratch folders. Times are seconds; an idle worker ends after ``idle_s``."""
+
+    scratch_root: Path
+    max_wait_s: float = 10.0
+    start_timeout_s: float = 60.0
+    idle_s: float = 600.0
+
+
+@dataclass(slots=True)
+class PoolFigures:
+    """How many workers were started, and how many ended during a call."""
+
+    started: int = 0
+    ended_in_call: int = 0
+
+
+class ProcessWorkers(Workers):
+    """Worker processes of one plugin, all on the home loop.
+
+    A free worker goes to the caller that has waited longest. A worker that crashed, ran out of time or memory, or
+    whose caller left is ended with all it started, and its place is free for a new one.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        manifest: Manifest,
+        limits: Limits,
+        home: HomeLoop,
+        options: PoolOptions,
+        on_unusable: AvailabilityListener,
+    ) -> None:
+        self.figures = PoolFigures()
+        self._spec = spec
+        self._manifest = manifest
+        self._limits = limits
+        self._home = home
+        self._options = options
+        self._on_unusable = on_unusable
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._starting = 0
+        self._waiting: deque[asyncio.Future[WorkerProcess | None]] = deque()
+        self._reaper: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[Any]] = set()
+        self._retired = False
+        self._closed = False
+
+    @property
+    def capacity(self) -> int:
+        return self._limits.workers
+
+    @property
+    def worker_count(self) -> int:
+        return len(self._idle) + len(self._busy)
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the running workers."""
+        return [worker.pid for worker in (*self._idle, *self._busy)]
+
+    def run(self, payload: dict[str, Any]) -> Any:
+        return self._home.run(self.run_async(payload))
+
+    async def run_async(self, payload: dict[str, Any]) -> Any:
+        context = current_execution()
+        call_id = context.call_id if context is not None else uuid.uuid4().hex
+        worker = await self._take()
+        try:
+            result = await worker.call(
+                call_id, payload, self._time_left(context.deadline if context is not None else None), context
+            )
+        except (CallEnded, asyncio.CancelledError) as ended:
+            self._let_go_of_ended(worker, ended)
+            raise
+        except BaseException:
+            self._give_back(worker)
+            raise
+        self._give_back(worker)
+        return result
+
+    async def kill(self, call_id: str) -> bool:
+        for worker in self._busy:
+            if worker.call_id == call_id:
+                worker.cancel_call()
+                return True
+        return False
+
+    async def warm_up(self) -> None:
+        """Start one worker now if there is none. Raises PluginRefused if it cannot be loaded."""
+        if self.worker_count == 0:
+            self._give_back(await self._take())
+
+    async def retire(self) -> None:
+        """Another pool has taken over: finish the calls that come or came here, and keep no worker after them."""
+        self._retired = True
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(worker.stop() for worker in idle))
+
+    async def close(self) -> None:
+        """End all workers: idle ones by asking, busy ones by force. Waiting callers are refused."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(PluginRefused("plugin_unavailable", "the plugin's workers are being ended"))
+        idle, self._idle = self._idle, []
+        for worker in self._busy:
+            worker.cancel_call()
+        await asyncio.gather(
+            *(worker.stop() for worker in idle), *(worker.end() for worker in self._busy), *self._ending
+        )
+
+    def _time_left(self, deadline: float | None) -> float:
+        """Return the seconds this call may run: the plugin's limit, or less if its deadline is nearer."""
+        if deadline is None:
+            return self._limits.timeout_s
+        return max(0.0, min(self._limits.timeout_s, deadline - asyncio.get_running_loop().time()))
+
+    async def _take(self) -> WorkerProcess:
+        if self._closed:
+            raise PluginRefused("plugin_unavailable", "the plugin's workers are being ended")
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                self._busy.add(worker)
+                return worker
+            self._bury(worker)
+        if self.worker_count + self._starting < self._limits.workers:
+            return await self._start()
+        return await self._wait_for_worker()
+
+    async def _wait_for_worker(self) -> WorkerProcess:
+        turn: asyncio.Future[WorkerProcess | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._options.max_wait_s):
+                worker = await turn
+        except TimeoutError:
+            said = f"no worker was free within {self._options.max_wait_s:g} s"
+            raise PluginRefused("overloaded", said, limit_s=self._options.max_wait_s) from None
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and (given := turn.result()) is not None:
+                self._give_back(given)
+            raise
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(turn)
+        return worker if worker is not None else await self._take()
+
+    async def _start(self) -> WorkerProcess:
+        self._starting += 1
+        worker: WorkerProcess | None = None
+        try:
+            worker = await WorkerProcess.start(self._spec, self._options.scratch_root)
+            rows = await worker.ready(self._options.start_timeout_s)
+            self._check_row(rows[0] if rows else {})
+        except BaseException as failed:
+            status = await worker.end() if worker is not None else 0
+            raise self._start_failure(failed, worker, status) from failed
+        finally:
+            self._starting -= 1
+            if worker is None or not worker.alive:
+                self._wake_one(None)
+        self.figures.started += 1
+        self._busy.add(worker)
+        return worker
+
+    def _check_row(self, row: dict[str, Any]) -> None:
+        """Raise unless the worker holds the plugin that was discovered, unchanged."""
+        if "manifest" not in row:
+            availability = Availability.UNAVAILABLE if row.get("unavailable") is True else Availability.FAILED
+            raise _Unusable(availability, str(row.get("reason", "it did not say why"))[:2_000])
+        try:
+            changed = Manifest.from_data(row["manifest"]) != self._manifest
+        except ManifestError as broken:
+            raise _Unusable(Availability.FAILED, f"its manifest is broken: {broken}") from broken
+        if changed:
+            raise _Unusable(
+                Availability.FAILED, "its manifest is not the one it was discovered with; reload the plugin"
+            )
+
+    def _start_failure(self, failed: BaseException, worker: WorkerProcess | None, status: int) -> BaseException:
+        """Return what to raise for a worker that did not start, after telling why it is of no use."""
+        if isinstance(failed, _Unusable):
+            availability, reason = failed.availability, str(failed)
+        elif isinstance(failed, TimeoutError):
+            availability = Availability.FAILED
+            reason = f"it was not ready within {self._options.start_timeout_s:g} s"
+        elif isinstance(failed, WorkerGone):
+            availability, reason = Availability.FAILED, f"its worker ended while it was loading: {how_it_ended(status)}"
+        elif isinstance(failed, OSError):
+            availability, reason = Availability.FAILED, f"no worker could be started: {failed.strerror}"
+        else:
+            return failed
+        log.warning("worker did not start", plugin=self._spec.plugin, reason=reason, output=worker and worker.output())
+        self._on_unusable(availability, reason)
+        return PluginRefused("plugin_unavailable", reason)
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        if not worker.alive:
+            self._bury(worker)
+            return
+        if not self._closed and self._wake_one(worker):
+            return
+        self._busy.discard(worker)
+        if self._closed or self._retired:
+            self._in_background(worker.stop())
+            return
+        worker.idle_since = time.monotonic()
+        self._idle.append(worker)
+        if self._reaper is None:
+            self._reaper = asyncio.get_running_loop().call_later(self._options.idle_s, self._reap)
+
+    def _wake_one(self, worker: WorkerProcess | None) -> bool:
+        """Hand a worker, or the free place of one, to the caller that has waited longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(worker)
+                return True
+        return False
+
+    def _let_go_of_ended(self, worker: WorkerProcess, ended: BaseException) -> None:
+        self.figures.ended_in_call += 1
+        if isinstance(ended, CallEnded):
+            log.warning(
+                "worker ended",
+                plugin=self._spec.plugin,
+                pid=worker.pid,
+                code=ended.code,
+                output=worker.output(),
+                **ended.details,
+            )
+        self._busy.discard(worker)
+        self._wake_one(None)
+
+    def _bury(self, worker: WorkerProcess) -> None:
+        """Forget a worker that ended while nobody called it."""
+        log.warning("idle worker ended", plugin=self._spec.plugin, pid=worker.pid, output=worker.output())
+        self._busy.discard(worker)
+        self._in_background(worker.end())
+        self._wake_one(None)
+
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._ending.add(task)  # the loop itself keeps no task alive
+        task.add_done_callback(self._ending.discard)
+
+    def _reap(self) -> None:
+        self._reaper = None
+        oldest = time.monotonic() - self._options.idle_s
+        expired = [worker for worker in self._idle if worker.idle_since <= oldest]
+        self._idle = [worker for worker in self._idle if worker.idle_since > oldest]
+        for worker in expired:
+            self._in_background(worker.stop())
+        if self._idle:
+            self._reaper = asyncio.get_running_loop().call_later(
+                max(1.0, self._idle[0].idle_since - oldest), self._reap
+            )
+
+
+class _Unusable(Exception):
+    def __init__(self, availability: Availability, reason: str) -> None:
+        super().__init__(reason)
+        self.availability = availability

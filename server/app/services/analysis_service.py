@@ -1,0 +1,51 @@
+"""Turns what came over the transport into an image's bytes, and tells what its header says. Judges nothing."""
+
+import binascii
+from dataclasses import dataclass
+
+import pybase64
+
+from app.governance.errors import RequestError
+from app.governance.image_header import HeaderError, ImageHeader, read_header
+
+_UNTYPED = ("", "application/octet-stream", "binary/octet-stream")
+
+
+@dataclass(frozen=True, slots=True)
+class AcquiredImage:
+    """An image's bytes and its declared MIME type, as they go into a payload."""
+
+    data: bytes
+    mime_type: str | None
+
+
+class AnalysisService:
+    """Image acquisition: base64 and bytes. Never re-encodes; whether the image is a good one, the gate says."""
+
+    def from_base64(self, text: str, mime_type: str | None) -> AcquiredImage:
+        """Decode base64 (a ``data:`` prefix is taken off). Raises RequestError ``invalid_base64``."""
+        if text.startswith("data:"):
+            head, comma, rest = text.partition(",")
+            if comma and head.endswith(";base64"):
+                text, mime_type = rest, mime_type or head[5:-7]
+        try:
+            data = pybase64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            said = "the image is not valid base64; encode the file's bytes with the standard alphabet and padding"
+            raise RequestError("invalid_base64", said, field="image") from None
+        return AcquiredImage(data, mime_type)
+
+    def from_bytes(self, data: bytes, declared: str | None) -> AcquiredImage:
+        """Take bytes as they are. Where the transport declares no type, the header's own is taken."""
+        plain = (declared or "").partition(";")[0].strip().lower()
+        if plain not in _UNTYPED:
+            return AcquiredImage(data, plain)
+        header = self.describe(data)
+        return AcquiredImage(data, header.mime_type if header is not None else "application/octet-stream")
+
+    def describe(self, data: bytes) -> ImageHeader | None:
+        """Return the image's type, size in pixels and orientation, or None if the header does not tell."""
+        try:
+            return read_header(data)
+        except HeaderError:
+            return None

@@ -1,0 +1,99 @@
+"""When a plugin breaks too often, it rests: a circuit breaker, and the inputs that break it. Pure objects."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+WORKER_ENDS = frozenset({"plugin_crashed", "plugin_timeout", "plugin_out_of_memory"})
+REMEMBERED_INPUTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRules:
+    """Opens after ``ends`` ends of a worker within ``within_s``; lets one call try after ``rest_s`` seconds."""
+
+    ends: int = 5
+    within_s: float = 60.0
+    rest_s: float = 30.0
+    quarantine_after: int = 3
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Breaker:
+    """Fed with the outcome codes of one plugin's calls (``None`` is success); says whether another may run."""
+
+    def __init__(self, rules: BreakerRules, clock: Callable[[], float]) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._ends: deque[float] = deque(maxlen=rules.ends)
+        self._opened_at = 0.0
+        self.state = BreakerState.CLOSED
+        self.reason = ""
+
+    def allows(self) -> bool:
+        """Tell whether a call may run now. An open breaker that has rested lets one through to try."""
+        if self.state is BreakerState.CLOSED:
+            return True
+        if self.state is BreakerState.OPEN and self.retry_after_s() <= 0:
+            self.state = BreakerState.HALF_OPEN
+            return True
+        return False
+
+    def retry_after_s(self) -> float:
+        """Return the seconds until a call may try; 0 when one may now."""
+        return max(0.0, self._opened_at + self._rules.rest_s - self._clock())
+
+    def record(self, code: str | None) -> bool:
+        """Note how a call ended; tells whether the state changed."""
+        before = self.state
+        if code in WORKER_ENDS:
+            self._ends.append(self._clock())
+            full = len(self._ends) == self._rules.ends
+            if before is BreakerState.HALF_OPEN or (full and self._ends[-1] - self._ends[0] <= self._rules.within_s):
+                seen = 1 if before is BreakerState.HALF_OPEN else len(self._ends)
+                self.open(f"its worker ended {seen} times in a row, last with {code}")
+        elif before is BreakerState.HALF_OPEN:
+            if code == "plugin_unavailable":
+                self.open(self.reason)
+            else:
+                self.close()
+        return self.state is not before
+
+    def open(self, reason: str) -> None:
+        """Refuse calls from now on, for a while."""
+        self.state, self.reason, self._opened_at = BreakerState.OPEN, reason, self._clock()
+
+    def close(self) -> None:
+        """Let every call run."""
+        self.state, self.reason = BreakerState.CLOSED, ""
+        self._ends.clear()
+
+    def give_up_trial(self) -> None:
+        """The call that was to try did not run to an end: another may try at once."""
+        if self.state is BreakerState.HALF_OPEN:
+            self.state = BreakerState.OPEN
+
+
+class Quarantine:
+    """Counts, by hash, the inputs that crashed one plugin's worker. Bounded; the oldest are forgotten."""
+
+    def __init__(self, after: int) -> None:
+        self._after = after
+        self._crashes: OrderedDict[str, int] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._crashes)
+
+    def holds(self, digest: str) -> bool:
+        return self._crashes.get(digest, 0) >= self._after
+
+    def crashed(self, digest: str) -> None:
+        self._crashes[digest] = self._crashes.pop(digest, 0) + 1
+        if len(self._crashes) > REMEMBERED_INPUTS:
+            self._crashes.popitem(last=False)

@@ -1,0 +1,199 @@
+"""Admission: may this plugin run now? Unknown, disabled, broken or overloaded ones are refused before the gate."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from app.governance.error_envelope import build_error_envelope
+from app.governance.errors import GovernedError, PluginRefused
+from app.governance.execution_context import current_execution
+from app.governance.lifecycle import Availability
+from app.plugins.loader.plugin_registry import PluginRegistry
+from app.plugins.runtime.tool_runner import ToolRunner
+from app.plugins.sandbox.embedded import AT_ONCE
+from app.plugins.sandbox.home_loop import HomeLoop
+from app.plugins.sandbox.workers import Workers
+from app.services.execution.breaker import Breaker, BreakerRules, BreakerState, Quarantine
+from app.services.execution.seats import Seats
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRules:
+    """How many callers may wait for one plugin, and how many seconds each."""
+
+    max_waiting: int = 32
+    max_wait_s: float = 10.0
+    breaker: BreakerRules = field(default_factory=BreakerRules)
+
+
+class RefusalObserver(Protocol):
+    """Is told of every refusal; a refusal is no execution."""
+
+    def refused(self, plugin: str, code: str) -> None: ...
+
+
+class _Desk:
+    """What admission knows of one plugin."""
+
+    def __init__(self, rules: AdmissionRules, clock: Callable[[], float]) -> None:
+        self.seats = Seats(1)
+        self.breaker = Breaker(rules.breaker, clock)
+        self.quarantine = Quarantine(rules.breaker.quarantine_after)
+
+
+class PluginExecutionService:
+    """Holds a queue of seats, a breaker and a quarantine for each plugin. Knows nothing of jobs."""
+
+    def __init__(
+        self,
+        registry: PluginRegistry,
+        tool_runner: ToolRunner,
+        home: HomeLoop | None = None,
+        *,
+        rules: AdmissionRules | None = None,
+        observer: RefusalObserver | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._tool_runner = tool_runner
+        self._home = home or HomeLoop()
+        self._rules = rules or AdmissionRules()
+        self._observer = observer
+        self._clock = clock
+        self._desks: dict[str, _Desk] = {}
+
+    def execute(self, plugin_name: str, payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Run one execution and wait for it. Raises RuntimeError on the event loop's own thread."""
+        return self._home.run(self.execute_async(plugin_name, payload))
+
+    async def execute_async(
+        self, plugin_name: str, payload: dict[str, Any], *, patient: bool = False
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Admit one call and run it through the gate; return ``(result, {})`` or ``({}, envelope)``.
+
+        A ``patient`` caller (a durable job) waits for a seat without limit; others are refused as overloaded.
+        """
+        began = self._clock()
+        try:
+            desk = self._admit(plugin_name, payload)
+            if not desk.seats.try_take():
+                await self._wait_for_seat(desk, patient)
+        except GovernedError as refusal:
+            if self._observer is not None:
+                self._observer.refused(plugin_name, refusal.code)
+            return {}, build_error_envelope(refusal, plugin_name)
+        context = current_execution()
+        if context is not None:
+            context.waiting_ms = (self._clock() - began) * 1000
+        code: str | None = "cancelled"
+        try:
+            result, envelope = await self._tool_runner.run_async(plugin_name, payload)
+            code = envelope["error"]["details"]["code"] if envelope else None
+            return result, envelope
+        finally:
+            desk.seats.release()
+            self._learn(plugin_name, desk, code, payload)
+
+    def check(self, plugin_name: str) -> None:
+        """Raise GovernedError if a call of the plugin would be refused now, whatever its input."""
+        availability = self._registry.get_availability(plugin_name)
+        desk = self._desk(plugin_name)
+        if desk.breaker.state is BreakerState.CLOSED and availability.availability is not Availability.OK:
+            raise PluginRefused(availability.code, availability.reason or "")
+
+    def free_seats(self, plugin_name: str) -> int:
+        """Return how many more calls of a plugin could start now; 0 while it is disabled or rests.
+
+        An unknown plugin has one: its call ends at once, with the right error.
+        """
+        if plugin_name not in self._registry.list_plugins():
+            return 1
+        desk = self._desk(plugin_name)
+        if self._registry.get_availability(plugin_name).code == "plugin_disabled":
+            return 0
+        if desk.breaker.state is BreakerState.HALF_OPEN or desk.breaker.retry_after_s() > 0:
+            return 0
+        return max(0, desk.seats.free - desk.seats.waiting)
+
+    def retry_after_s(self, plugin_name: str) -> float:
+        """Return the seconds after which a refused caller may try again."""
+        desk = self._desks.get(plugin_name)
+        return max(1.0, desk.breaker.retry_after_s()) if desk is not None else 1.0
+
+    def forget(self, plugin_name: str) -> None:
+        """Start anew with a plugin that was reloaded or enabled: its breaker is closed, its quarantine empty."""
+        desk = self._desks.get(plugin_name)
+        if desk is not None:
+            desk.breaker.close()
+            desk.quarantine = Quarantine(self._rules.breaker.quarantine_after)
+
+    def _admit(self, plugin_name: str, payload: dict[str, Any]) -> _Desk:
+        availability = self._registry.get_availability(plugin_name)
+        desk = self._desk(plugin_name)
+        if desk.breaker.state is not BreakerState.CLOSED:
+            if availability.code == "plugin_disabled":
+                raise PluginRefused(availability.code, availability.reason or "")
+            if not desk.breaker.allows():
+                wait_s = round(desk.breaker.retry_after_s(), 1)
+                said = f"the plugin rests because {desk.breaker.reason}"
+                raise PluginRefused("plugin_unavailable", said, retry_after_s=wait_s)
+        elif availability.availability is not Availability.OK:
+            raise PluginRefused(availability.code, availability.reason or "")
+        if desk.quarantine and desk.quarantine.holds(_digest(payload)):
+            desk.breaker.give_up_trial()
+            raise PluginRefused("input_quarantined")
+        return desk
+
+    async def _wait_for_seat(self, desk: _Desk, patient: bool) -> None:
+        context = current_execution()
+        max_wait_s = None if patient else self._rules.max_wait_s
+        try:
+            await desk.seats.wait(None if patient else self._rules.max_waiting, max_wait_s)
+        except BaseException:
+            desk.breaker.give_up_trial()
+            raise
+        deadline = context.deadline if context is not None else None
+        if deadline is not None and deadline <= asyncio.get_running_loop().time():
+            desk.seats.release()
+            desk.breaker.give_up_trial()
+            raise PluginRefused("deadline_exceeded")
+
+    def _learn(self, plugin_name: str, desk: _Desk, code: str | None, payload: dict[str, Any]) -> None:
+        if code is None and desk.breaker.state is BreakerState.CLOSED:
+            return
+        if code == "cancelled":
+            desk.breaker.give_up_trial()
+            return
+        if code == "plugin_crashed":
+            desk.quarantine.crashed(_digest(payload))
+        if code == "plugin_unavailable" and desk.breaker.state is BreakerState.CLOSED:
+            # Its worker could not be started: the reason stands in the registry; try again after a rest.
+            availability = self._registry.get_availability(plugin_name)
+            if availability.availability is not Availability.OK:
+                desk.breaker.open(availability.reason or "its worker could not be started")
+        elif desk.breaker.record(code):
+            closed = desk.breaker.state is BreakerState.CLOSED
+            said = None if closed else f"it rests because {desk.breaker.reason}"
+            self._registry.set_availability(plugin_name, Availability.OK if closed else Availability.FAILED, said)
+
+    def _desk(self, plugin_name: str) -> _Desk:
+        desk = self._desks.get(plugin_name)
+        if desk is None:
+            desk = self._desks[plugin_name] = _Desk(self._rules, self._clock)
+        desk.seats.capacity = self._capacity(plugin_name)
+        return desk
+
+    def _capacity(self, plugin_name: str) -> int:
+        try:
+            plugin = self._registry.get_plugin(plugin_name)
+        except GovernedError:
+            return 1
+        return plugin.capacity if isinstance(plugin, Workers) else AT_ONCE
+
+
+def _digest(payload: dict[str, Any]) -> str:
+    image = payload.get("image")
+    return hashlib.sha256(image if isinstance(image, bytes) else b"").hexdigest()

@@ -1,0 +1,259 @@
+"""Plugins as operators see them: discovery, metadata, reload, enable, disable."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.governance.errors import PluginNotFound, PluginRefused
+from app.governance.lifecycle import Availability
+from app.governance.schema_check import UnusableSchema, options_check, result_check
+from app.plugins.loader.plugin_discovery import (
+    DiscoveryOptions,
+    Found,
+    describe_source,
+    discover,
+    folder_sources,
+    installed_sources,
+    place_of,
+)
+from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
+from app.plugins.sandbox.home_loop import HomeLoop
+from app.plugins.sandbox.launch import WorkerSpec
+from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
+from app.services.operator_file import OperatorSay, read_operator_file
+from app.storage.jobs import JobStore
+from app.storage.records import PluginOverride
+from sightgate.manifest import Limits, Manifest, Source
+
+log = structlog.get_logger("sightgate.plugins")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginPlaces:
+    """Where plugins are looked for, and the file with the operator's say over them."""
+
+    plugins_dir: Path | None
+    operator_file: Path
+    installed: bool = True
+
+
+class PluginManagementService:
+    """Fills the registry from what is found, the operator's file and the stored overrides."""
+
+    def __init__(
+        self,
+        registry: PluginRegistry,
+        store: JobStore,
+        home: HomeLoop,
+        places: PluginPlaces,
+        discovery: DiscoveryOptions,
+        pool: PoolOptions,
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._home = home
+        self._places = places
+        self._discovery = discovery
+        self._pool = pool
+        self._says: Mapping[str, OperatorSay] = {}
+        self._sources: dict[str, Source] = {}
+        self._changing = asyncio.Lock()
+        self.discovered = False
+
+    async def discover(self) -> None:
+        """Find all plugins and fill the registry. Raises OperatorFileError, OSError if the folder is not there.
+
+        A plugin that cannot be loaded is a row with its reason; the others work.
+        """
+        self._says = read_operator_file(self._places.operator_file)
+        overrides = await self._store.plugin_overrides()
+        found = await discover(self._find_sources(), self._interpreters(), self._configs(), self._discovery)
+        await asyncio.gather(*(self._adopt(row, overrides) for row in found))
+        self.discovered = True
+
+    def show_all(self) -> list[dict[str, Any]]:
+        """Return a row for every plugin."""
+        return self._registry.all_status()
+
+    def show(self, name: str) -> dict[str, Any]:
+        """Return one plugin's row. Raises PluginNotFound."""
+        row = self._registry.get_status(name)
+        if row is None:
+            raise PluginNotFound(name)
+        return row
+
+    async def reload(self, name: str) -> dict[str, Any]:
+        """Describe the plugin's source anew and start with fresh workers; the old ones end when they are free.
+
+        Raises PluginNotFound, and PluginRefused with the reason if the plugin cannot be loaded now.
+        """
+        async with self._changing:
+            source = self._source_of(name)
+            self._says = read_operator_file(self._places.operator_file)
+            interpreter = self._interpreters().get(source.name, sys.executable)
+            rows = await describe_source(source, interpreter, self._configs(), self._discovery)
+            overrides = await self._store.plugin_overrides()
+            mine = next((row for row in rows if row.name == name), None)
+            if mine is None or mine.manifest is None:
+                reason = (mine or rows[0]).reason or "its source does not hold it any more"
+                raise PluginRefused("plugin_unavailable", f"reload failed, nothing has changed: {reason}")
+            await self._adopt(mine, overrides, warm=True)
+        return self.show(name)
+
+    async def set_enabled(self, name: str, enabled: bool) -> dict[str, Any]:
+        """Enable or disable a plugin, for good. Raises PluginNotFound, StorageError."""
+        async with self._changing:
+            self._registry.get_record(name)
+            await self._store.set_plugin_override(name, enabled, "set over the API")
+            if enabled:
+                if self._registry.get_availability(name).code == "plugin_disabled":
+                    self._registry.set_availability(name, Availability.OK, None)
+            else:
+                self._disable(name, "disabled by the operator; POST /v1/plugins/{name}/enable enables it")
+        return self.show(name)
+
+    async def close(self) -> None:
+        """End all workers."""
+        await asyncio.gather(*(pool.close() for pool in self.pools().values()))
+
+    def pools(self) -> dict[str, ProcessWorkers]:
+        """Return the worker pools by plugin name, for the figures."""
+        held = {}
+        for name in self._registry.list_plugins():
+            plugin = self._held(name)
+            if isinstance(plugin, ProcessWorkers):
+                held[name] = plugin
+        return held
+
+    def _find_sources(self) -> list[Source]:
+        installed = installed_sources() if self._places.installed else []
+        folder = folder_sources(self._places.plugins_dir) if self._places.plugins_dir is not None else []
+        return installed + folder
+
+    def _interpreters(self) -> dict[str, str]:
+        return {name: say.interpreter for name, say in self._says.items() if say.interpreter}
+
+    def _configs(self) -> dict[str, Mapping[str, Any]]:
+        return {name: say.config for name, say in self._says.items()}
+
+    async def _adopt(self, found: Found, overrides: Mapping[str, PluginOverride], *, warm: bool = False) -> None:
+        """Put what was found into the registry, with what the operator says of it.
+
+        With ``warm``, or where the operator wants it, the new pool has a worker ready before it takes over.
+        """
+        self._sources[found.name] = found.source
+        if found.manifest is None:
+            self._refuse(found, found.availability, found.reason or "")
+            return
+        say = self._says.get(found.name, OperatorSay())
+        limits = found.manifest.limits.cut_to(say.limits)
+        missing = [kind for kind in found.manifest.permissions if not _granted(found.manifest, say, kind)]
+        try:
+            record = _record(found, limits)
+        except UnusableSchema as broken:
+            self._refuse(found, Availability.FAILED, f"its manifest has an unusable schema: {broken}")
+            return
+        previous = self._held(found.name)
+        pool = self._make_pool(found, say, limits)
+        unusable = await self._warm_up(pool, found.name) if (warm or say.warm) and not missing else None
+        if unusable is not None and previous is not None:
+            await pool.close()
+            raise unusable
+        self._registry.register(found.name, pool, replace=True, record=record)
+        if unusable is not None:
+            self._registry.set_availability(found.name, Availability.FAILED, unusable.message)
+        if isinstance(previous, ProcessWorkers):
+            await previous.retire()
+        override = overrides.get(found.name)
+        if missing:
+            where = f"{self._places.operator_file.name} under [{found.name}.grant]"
+            said = f"it asks for {', '.join(missing)}; grant it in {where}"
+            self._registry.set_availability(found.name, Availability.UNAVAILABLE, said, "permission_not_granted")
+        elif not (override.enabled if override is not None else say.enabled):
+            where = "over the API" if override is not None else f"in {self._places.operator_file.name}"
+            self._disable(found.name, f"disabled by the operator {where}")
+
+    def _refuse(self, found: Found, availability: Availability, reason: str) -> None:
+        log.warning("plugin not usable", plugin=found.name, reason=reason, detail=found.detail)
+        record = PluginRecord(Manifest(found.name), found.source.kind, place_of(found.source))
+        self._registry.register_unusable(record, availability, reason)
+
+    def _make_pool(self, found: Found, say: OperatorSay, limits: Limits) -> ProcessWorkers:
+        assert found.manifest is not None
+        name = found.name
+        spec = WorkerSpec(
+            found.source,
+            name,
+            found.interpreter,
+            say.config,
+            limits.memory_mb,
+            max(1, (os.cpu_count() or 1) // limits.workers),
+        )
+
+        def unusable(availability: Availability, reason: str) -> None:
+            if self._held(name) is pool:  # not while it is being tried out at a reload
+                self._registry.set_availability(name, availability, reason)
+
+        pool = ProcessWorkers(spec, found.manifest, limits, self._home, self._pool, unusable)
+        return pool
+
+    async def _warm_up(self, pool: ProcessWorkers, name: str) -> PluginRefused | None:
+        try:
+            await pool.warm_up()
+        except PluginRefused as refused:
+            log.warning("plugin not warmed up", plugin=name, reason=refused.message)
+            return refused
+        return None
+
+    def _held(self, name: str) -> object | None:
+        try:
+            held: object = self._registry.get_plugin(name)
+        except (PluginNotFound, PluginRefused):
+            return None
+        return held
+
+    def _disable(self, name: str, reason: str) -> None:
+        self._registry.set_availability(name, Availability.UNAVAILABLE, reason, "plugin_disabled")
+
+    def _source_of(self, name: str) -> Source:
+        self._registry.get_record(name)
+        source = self._sources.get(name)
+        if source is None:
+            raise PluginRefused("plugin_unavailable", "an embedded plugin cannot be reloaded")
+        return source
+
+
+def _granted(manifest: Manifest, say: OperatorSay, kind: str) -> bool:
+    asked, granted = manifest.permissions[kind], say.grant.get(kind)
+    if isinstance(asked, list):
+        return set(asked) <= set(granted or ())
+    return not asked or granted is True
+
+
+def _record(found: Found, limits: Limits) -> PluginRecord:
+    assert found.manifest is not None
+    manifest = found.manifest
+    declared = manifest.limits.to_data()
+    effective = Manifest(
+        manifest.name,
+        manifest.version,
+        manifest.description,
+        limits,
+        manifest.permissions,
+        manifest.options_schema,
+        manifest.result_schema,
+    )
+    return PluginRecord(
+        effective,
+        found.source.kind,
+        place_of(found.source),
+        options_check(manifest.options_schema),
+        result_check(manifest.result_schema),
+        {"limits": declared} if declared != limits.to_data() else {},
+    )

@@ -1,0 +1,79 @@
+"""Every setting of the server, with its unit and default. Read once, at start."""
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Set by environment variables with the prefix ``SIGHTGATE_``, or by the options of ``sightgate serve``."""
+
+    model_config = SettingsConfigDict(env_prefix="SIGHTGATE_", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs `api_key`.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    api_key: SecretStr | None = Field(
+        None, description="The key that every route but health wants as a bearer token. At least 16 characters."
+    )
+    data_dir: Path = Field(Path("data"), description="Folder that holds everything the server keeps.")
+    plugins_dir: Path | None = Field(None, description="Folder of plugin files; none if unset.")
+    installed_plugins: bool = Field(True, description="Whether plugins of installed packages are offered.")
+    keep_inputs: Literal["accepted", "all"] = Field(
+        "accepted", description="Whose inputs are kept: those of accepted jobs, or those of waiting calls too."
+    )
+    max_body_bytes: int = Field(50 * 1024 * 1024, ge=1024, description="Largest request body, bytes.")
+    max_pixels: int = Field(100_000_000, ge=1, description="Most pixels (width x height) of an image.")
+    max_result_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest result as JSON, bytes.")
+    max_result_depth: int = Field(64, ge=1, le=200, description="Most levels of nesting in a result.")
+    max_waiting: int = Field(32, ge=0, description="Calls that may wait for one plugin; more are refused.")
+    max_wait_s: float = Field(10.0, gt=0, description="Longest wait of a call for its plugin, seconds.")
+    max_running_jobs: int = Field(64, ge=1, description="Durable jobs that run at once, over all plugins.")
+    breaker_ends: int = Field(5, ge=1, description="Ends of a plugin's worker that open its breaker.")
+    breaker_within_s: float = Field(60.0, gt=0, description="Time within which those ends must fall, seconds.")
+    breaker_rest_s: float = Field(30.0, ge=0, description="Rest of an open breaker before a call may try, seconds.")
+    quarantine_after: int = Field(3, ge=1, description="Crashes by one input after which a plugin refuses it.")
+    start_timeout_s: float = Field(60.0, gt=0, description="Longest start of a worker, loading included, seconds.")
+    discovery_timeout_s: float = Field(30.0, gt=0, description="Longest import of a plugin at discovery, seconds.")
+    idle_s: float = Field(600.0, gt=0, description="An unused worker ends after this time, seconds.")
+    drain_s: float = Field(10.0, ge=0, description="Time that running calls get at shutdown, seconds.")
+    durability: Literal["full", "normal"] = Field(
+        "full", description="`full`: an accepted job survives a power cut; `normal`: a crash of the server."
+    )
+    log_format: Literal["auto", "json", "readable"] = Field(
+        "auto", description="Log lines: JSON, or readable; `auto` is readable on a terminal."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @property
+    def key(self) -> str | None:
+        """The API key as text, or None."""
+        return self.api_key.get_secret_value() if self.api_key is not None else None
+
+
+class UnsafeSettings(ValueError):
+    """The settings would expose the server; the message holds the command that mends it."""
+
+
+def check_safe(settings: Settings) -> None:
+    """Raise UnsafeSettings if the server would listen beyond loopback without an API key, or with a weak one."""
+    if settings.key is not None and len(settings.key) < 16:
+        raise UnsafeSettings("the API key is shorter than 16 characters; make one:\n  " + _MAKE_KEY)
+    if settings.key is None and not is_loopback(settings.host):
+        raise UnsafeSettings(
+            f"refusing to listen on {settings.host} without an API key: anybody who reaches it could run plugins.\n"
+            f"Set one, then start again:\n  {_MAKE_KEY}"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is this machine's own. A name other than localhost counts as outside."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_MAKE_KEY = "export SIGHTGATE_API_KEY=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"

@@ -1,0 +1,141 @@
+"""What can go wrong in storage.
+
+::
+
+    StorageError                  the disk or the database did not do what was asked
+    ├── StorageClosed             it was asked after closing
+    ├── StorageBacklog            the disk is too slow: too many writes wait
+    ├── StorageFull               no space left
+    ├── StorageReadOnly           it may not be written
+    ├── StorageLocked             somebody else holds it
+    ├── StorageCorrupt            it is damaged, or no database
+    ├── SchemaTooNew              a newer version wrote it
+    ├── UnsupportedDatabase       the URL names a database that is not supported
+    ├── NotStorable               the value cannot be written down
+    ├── JobExists, JobMissing     the id is taken, or unknown
+    ├── BlobMissing, BlobCorrupt  the blob is not there, or is not what was put
+    └── DataFolderInUse           another server runs on the data folder
+    CursorError (a ValueError)    the caller's cursor is none that the listing gave out
+
+Messages hold no path: some of them reach clients through the readiness answer.
+"""
+
+import errno
+import sqlite3
+
+
+class StorageError(Exception):
+    """The storage failed."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").rstrip("."))
+
+
+class StorageClosed(StorageError):
+    """The storage is closed."""
+
+
+class StorageBacklog(StorageError):
+    """Too many writes wait for the disk."""
+
+
+class StorageFull(StorageError):
+    """The disk is full."""
+
+
+class StorageReadOnly(StorageError):
+    """The storage cannot be written."""
+
+
+class StorageLocked(StorageError):
+    """Another process holds the database."""
+
+
+class StorageCorrupt(StorageError):
+    """The database file is damaged or is no database."""
+
+
+class SchemaTooNew(StorageError):
+    """The database was written by a newer version of Sightgate."""
+
+
+class UnsupportedDatabase(StorageError):
+    """The database URL is not supported; give a path or sqlite:///PATH."""
+
+
+class NotStorable(StorageError):
+    """The value cannot be stored."""
+
+
+class JobExists(StorageError):
+    """A job with this id is stored already."""
+
+
+class JobMissing(StorageError):
+    """No job with this id is stored."""
+
+
+class BlobMissing(StorageError):
+    """The blob is not stored."""
+
+
+class BlobCorrupt(StorageError):
+    """The blob on disk is not what was put."""
+
+
+class DataFolderInUse(StorageError):
+    """Another server runs on this data folder."""
+
+    def __init__(self, pid: int | None, address: str | None) -> None:
+        self.pid = pid
+        self.address = address
+        who = f"process {pid}" if pid is not None else "another process"
+        where = f", at {address}" if address else ""
+        super().__init__(f"the data folder is in use by {who}{where}")
+
+
+class CursorError(ValueError):
+    """The cursor is none that this listing gave out."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is none that this listing gave out")
+
+
+_SQLITE_CODES: dict[int, type[StorageError]] = {
+    sqlite3.SQLITE_FULL: StorageFull,
+    sqlite3.SQLITE_READONLY: StorageReadOnly,
+    sqlite3.SQLITE_CANTOPEN: StorageReadOnly,
+    sqlite3.SQLITE_PERM: StorageReadOnly,
+    sqlite3.SQLITE_BUSY: StorageLocked,
+    sqlite3.SQLITE_LOCKED: StorageLocked,
+    sqlite3.SQLITE_CORRUPT: StorageCorrupt,
+    sqlite3.SQLITE_NOTADB: StorageCorrupt,
+    sqlite3.SQLITE_TOOBIG: NotStorable,
+    sqlite3.SQLITE_CONSTRAINT: NotStorable,
+}
+_DUPLICATE = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
+
+_OS_CODES: dict[int, type[StorageError]] = {
+    errno.ENOSPC: StorageFull,
+    errno.EDQUOT: StorageFull,
+    errno.EROFS: StorageReadOnly,
+    errno.EACCES: StorageReadOnly,
+    errno.EPERM: StorageReadOnly,
+}
+
+
+def from_sqlite(failure: sqlite3.Error) -> StorageError:
+    """Return the storage error that says what SQLite's error means."""
+    code: int | None = getattr(failure, "sqlite_errorcode", None)
+    if code is None:  # raised by the driver itself: a value that it cannot bind, a closed connection
+        return NotStorable(str(failure))
+    if code in _DUPLICATE:
+        return JobExists()
+    kind = _SQLITE_CODES.get(code & 0xFF)
+    return kind() if kind else StorageError(f"the database failed: {failure}")
+
+
+def from_os(failure: OSError) -> StorageError:
+    """Return the storage error that says what the operating system's error means."""
+    kind = _OS_CODES.get(failure.errno or 0)
+    return kind() if kind else StorageError(f"the disk failed: {failure.strerror}")

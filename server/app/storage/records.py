@@ -1,0 +1,189 @@
+"""What is stored, as frozen records, and the one conversion of each to and from its row."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from app.governance.job_lifecycle import JobStatus
+from app.storage.errors import NotStorable
+
+JsonObject = dict[str, Any]
+Row = tuple[Any, ...]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """One input to a job. ``blob`` is its SHA-256 in the blob store (hexadecimal), ``size`` its length in bytes."""
+
+    role: str
+    media_type: str
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One execution. Times are aware datetimes in UTC; ``waiting_ms`` and ``running_ms`` are milliseconds.
+
+    ``durable``: accepted by ``POST /v1/jobs``, so that it runs again after a crash. ``error`` is the envelope's error
+    part. ``attempt`` counts how often it was started. Jobs of higher ``priority`` start first.
+    """
+
+    id: str
+    plugin: str
+    status: JobStatus
+    created_at: datetime
+    durable: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    result: JsonObject | None = None
+    error: JsonObject | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    waiting_ms: float | None = None
+    running_ms: float | None = None
+    owner: str | None = None
+    parent_id: str | None = None
+    priority: int = 0
+    attempt: int = 0
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job ended. ``started_at`` is kept as it was when None."""
+
+    job_id: str
+    status: JobStatus
+    result: JsonObject | None
+    error: JsonObject | None
+    ended_at: datetime
+    waiting_ms: float | None
+    running_ms: float | None
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a listing shows; None means any."""
+
+    status: JobStatus | None = None
+    plugin: str | None = None
+    owner: str | None = None
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """One page of a listing, newest first. The jobs come without their results. ``next_cursor`` is None at the end."""
+
+    jobs: Sequence[Job]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was found running after a crash: ids to run again, and ids that ended as interrupted."""
+
+    requeued: Sequence[str]
+    interrupted: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginOverride:
+    """What the operator said about a plugin over the API or the CLI. It wins over ``plugins.toml``."""
+
+    enabled: bool
+    reason: str
+    changed_at: datetime
+
+
+def to_micros(moment: datetime) -> int:
+    """Return microseconds since 1970 UTC. Raises `NotStorable` for a datetime without offset."""
+    if moment.tzinfo is None:
+        raise NotStorable("a time without UTC offset cannot be stored")
+    return round(moment.timestamp() * 1_000_000)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def encode_json(value: Mapping[str, Any]) -> str:
+    """Return JSON text. Raises `NotStorable` for what is no JSON.
+
+    Lone surrogates, which a caller's options may hold before the gate has refused them, are kept as escapes.
+    """
+    try:
+        return _encode(value).decode()
+    except (TypeError, ValueError, RecursionError, OverflowError):
+        pass
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError, OverflowError) as failure:
+        raise NotStorable(f"the value is no JSON: {type(failure).__name__}") from failure
+
+
+def decode_json(text: str) -> JsonObject:
+    """Return what `encode_json` was given."""
+    try:
+        value: JsonObject = _decode(text)
+    except msgspec.DecodeError:
+        value = json.loads(text)
+    return value
+
+
+def job_to_row(job: Job, end: JobEnd | None = None) -> Row:
+    """Return the row of ``job`` in the order of the table's columns, as it is after ``end`` if given."""
+    last: Job | JobEnd = end or job
+    started = last.started_at or job.started_at
+    return (
+        job.id,
+        job.plugin,
+        last.status.value,
+        1 if job.durable else 0,
+        to_micros(job.created_at),
+        None if started is None else to_micros(started),
+        None if last.ended_at is None else to_micros(last.ended_at),
+        last.waiting_ms,
+        last.running_ms,
+        job.owner,
+        job.parent_id,
+        job.priority,
+        job.attempt,
+        None if job.deadline is None else to_micros(job.deadline),
+        encode_json(job.options) if job.options else "{}",
+        None if last.error is None else encode_json(last.error),
+        None if last.result is None else encode_json(last.result),
+    )
+
+
+def job_from_row(row: Row) -> Job:
+    """Return the job that `job_to_row` wrote."""
+    return Job(
+        id=row[0],
+        plugin=row[1],
+        status=JobStatus(row[2]),
+        durable=bool(row[3]),
+        created_at=from_micros(row[4]),
+        started_at=None if row[5] is None else from_micros(row[5]),
+        ended_at=None if row[6] is None else from_micros(row[6]),
+        waiting_ms=row[7],
+        running_ms=row[8],
+        owner=row[9],
+        parent_id=row[10],
+        priority=row[11],
+        attempt=row[12],
+        deadline=None if row[13] is None else from_micros(row[13]),
+        options=decode_json(row[14]),
+        error=None if row[15] is None else decode_json(row[15]),
+        result=None if row[16] is None else decode_json(row[16]),
+    )

@@ -1,0 +1,158 @@
+"""The composition root: the only place that builds services and hands them to each other."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client.core import Metric
+
+from app.governance.lifecycle import Availability
+from app.governance.validation import InputRules, OutputRules
+from app.observability.metrics import Metrics, counter, gauge
+from app.observability.readiness import Readiness
+from app.plugins.loader.plugin_discovery import DiscoveryOptions
+from app.plugins.loader.plugin_registry import PluginRegistry, get_registry
+from app.plugins.runtime.tool_runner import ToolRunner
+from app.plugins.sandbox.embedded import EmbeddedThreads
+from app.plugins.sandbox.home_loop import HomeLoop
+from app.plugins.sandbox.pool import PoolOptions
+from app.services.analysis_service import AnalysisService
+from app.services.execution.analysis_execution_service import AnalysisExecutionService
+from app.services.execution.breaker import BreakerRules
+from app.services.execution.job_execution_service import JobExecutionService, JobRules
+from app.services.execution.plugin_execution_service import AdmissionRules, PluginExecutionService
+from app.services.job_management_service import JobManagementService, job_view
+from app.services.plugin_management_service import PluginManagementService, PluginPlaces
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.storage.data_folder import DataFolderLock
+from app.storage.jobs import JobStore
+
+log = structlog.get_logger("sightgate")
+
+
+@dataclass(frozen=True, slots=True)
+class Sightgate:
+    """All services of one server. ``start`` and ``stop`` are called once each, on the loop that serves."""
+
+    settings: Settings
+    registry: PluginRegistry
+    tool_runner: ToolRunner
+    plugin_execution: PluginExecutionService
+    job_execution: JobExecutionService
+    analysis_execution: AnalysisExecutionService
+    plugins: PluginManagementService
+    jobs: JobManagementService
+    metrics: Metrics
+    home: HomeLoop
+    threads: EmbeddedThreads
+    store: JobStore
+    lock: DataFolderLock
+
+    async def start(self, address: str | None = None) -> None:
+        """Open the store, find the plugins, take up jobs. Raises DataFolderInUse, StorageError, OperatorFileError."""
+        self.home.adopt()
+        self.lock.acquire(address)
+        try:
+            shutil.rmtree(self.settings.data_dir / "scratch", ignore_errors=True)  # of a server that was killed
+            await self.store.open()
+            await self.plugins.discover()
+            await self.job_execution.start()
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("started", plugins=len(self.registry.list_plugins()), address=address)
+
+    async def stop(self) -> None:
+        """Let running jobs end within the drain time, end the workers, flush the store."""
+        await self.job_execution.stop()
+        await self.plugins.close()
+        self.threads.close()
+        await self.store.close()
+        self.lock.release()
+
+    async def readiness(self) -> Readiness:
+        """Return whether calls can be served, and why not."""
+        reasons = []
+        if (trouble := await self.store.check()) is not None:
+            reasons.append(f"the job store: {trouble}")
+        if not self.job_execution.dispatching:
+            reasons.append("durable jobs are not being taken up")
+        if not self.plugins.discovered:
+            reasons.append("plugins are still being looked for")
+        names = self.registry.list_plugins()
+        usable = {name: self.registry.get_availability(name).availability is Availability.OK for name in names}
+        return Readiness(reasons, usable)
+
+
+def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightgate:
+    """Build all services; nothing is opened or started yet. Embedded plugins are those of ``registry``."""
+    registry = registry if registry is not None else get_registry()
+    home, threads = HomeLoop(), EmbeddedThreads()
+    data = settings.data_dir
+    store = JobStore(data / "jobs.sqlite3", full_durability=settings.durability == "full")
+    metrics = Metrics(lambda name: registry.get_status(name) is not None)
+    tool_runner = ToolRunner(
+        registry,
+        observer=metrics,
+        input_rules=InputRules(settings.max_pixels),
+        output_rules=OutputRules(settings.max_result_bytes, settings.max_result_depth),
+        threads=threads,
+    )
+    plugin_execution = PluginExecutionService(
+        registry, tool_runner, home, rules=_admission_rules(settings), observer=metrics
+    )
+    job_rules = JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s)
+    job_execution = JobExecutionService(store, BlobStore(data / "blobs"), plugin_execution, job_view, home, job_rules)
+    scratch = data / "scratch"
+    plugins = PluginManagementService(
+        registry,
+        store,
+        home,
+        PluginPlaces(settings.plugins_dir, data / "plugins.toml", settings.installed_plugins),
+        DiscoveryOptions(scratch, settings.discovery_timeout_s),
+        PoolOptions(scratch, settings.max_wait_s, settings.start_timeout_s, settings.idle_s),
+    )
+    metrics.add_gauges(lambda: _gauges(registry, plugins, store))
+    return Sightgate(
+        settings=settings,
+        registry=registry,
+        tool_runner=tool_runner,
+        plugin_execution=plugin_execution,
+        job_execution=job_execution,
+        analysis_execution=AnalysisExecutionService(AnalysisService(), job_execution, plugin_execution, home),
+        plugins=plugins,
+        jobs=JobManagementService(store),
+        metrics=metrics,
+        home=home,
+        threads=threads,
+        store=store,
+        lock=DataFolderLock(data),
+    )
+
+
+def _admission_rules(settings: Settings) -> AdmissionRules:
+    breaker = BreakerRules(
+        settings.breaker_ends, settings.breaker_within_s, settings.breaker_rest_s, settings.quarantine_after
+    )
+    return AdmissionRules(settings.max_waiting, settings.max_wait_s, breaker)
+
+
+def _gauges(registry: PluginRegistry, plugins: PluginManagementService, store: JobStore) -> Iterator[Metric]:
+    """The figures that are read when Prometheus asks."""
+    rows = registry.all_status()
+    pools = plugins.pools()
+    yield gauge("sightgate_in_flight", "Calls inside the gate.", {row["name"]: row["in_flight"] for row in rows})
+    usable = {row["name"]: float(row["state"] not in ("FAILED", "UNAVAILABLE")) for row in rows}
+    yield gauge("sightgate_plugin_usable", "1 if the plugin can be called.", usable)
+    workers = {name: float(pool.worker_count) for name, pool in pools.items()}
+    yield gauge("sightgate_workers", "Running worker processes.", workers)
+    started = {name: float(pool.figures.started) for name, pool in pools.items()}
+    yield counter("sightgate_worker_starts", "Worker processes that were started.", started)
+    ended = {name: float(pool.figures.ended_in_call) for name, pool in pools.items()}
+    yield counter("sightgate_worker_ends", "Workers that crashed or were ended during a call.", ended)
+    unknown = {"unknown": float(registry.unknown_count)}
+    yield counter("sightgate_unknown_plugin_calls", "Executions that named no known plugin.", unknown)
+    lost = {"": float(store.lost_records)}
+    yield counter("sightgate_lost_records", "Records of waiting calls that could not be stored.", lost)

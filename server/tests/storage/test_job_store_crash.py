@@ -1,0 +1,74 @@
+"""A server that dies without warning: what it had acknowledged is there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from app.governance.job_lifecycle import JobStatus
+from app.storage.blobs import BlobStore
+from app.storage.jobs import JobStore
+
+ADDS_UNTIL_KILLED = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from app.governance.job_lifecycle import JobStatus
+from app.storage.blobs import BlobStore
+from app.storage.jobs import Job, JobInput, JobStore, new_job_id
+
+async def client(store, blobs):
+    while True:
+        job = Job(new_job_id(), "ocr", JobStatus.PENDING, datetime.now(UTC), True, {"n": 1})
+        blob = await blobs.put(job.id.encode())
+        await store.add(job, [JobInput("image", "image/png", blob, 32)])
+        print("added", job.id, blob, flush=True)
+        for claimed in await store.claim({"ocr": 1}):
+            if claimed.id[-1] in "01234567":
+                await store.end(claimed.id, JobStatus.SUCCESS, {"id": claimed.id}, None, datetime.now(UTC), 1, 2)
+                print("ended", claimed.id, flush=True)
+        call = Job(new_job_id(), "ocr", JobStatus.RUNNING, datetime.now(UTC))
+        store.record(call)
+
+async def main():
+    store = await JobStore.open(sys.argv[1] + "/sightgate.db")
+    blobs = BlobStore(Path(sys.argv[1]) / "blobs")
+    await asyncio.gather(*(client(store, blobs) for _ in range(8)))
+
+asyncio.run(main())
+"""
+
+
+async def test_every_acknowledged_job_and_input_survives_a_kill(tmp_path: Path) -> None:
+    added: dict[str, str] = {}
+    ended: set[str] = set()
+    child = subprocess.Popen(
+        [sys.executable, "-c", ADDS_UNTIL_KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    with child.stdout as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                word, job_id, *blob = line.split()
+                added.update({job_id: blob[0]} if word == "added" else {})
+                ended.update({job_id} if word == "ended" else ())
+            if len(added) == 300:
+                child.kill()
+    child.wait()
+    assert len(added) >= 300
+    assert ended
+
+    blobs = BlobStore(tmp_path / "blobs")
+    async with await JobStore.open(tmp_path / "sightgate.db") as store:
+        recovery = await store.recover(lambda job: {"code": "interrupted", "job_id": job.id})
+        assert recovery.interrupted
+        for job_id, blob in added.items():
+            job = await store.get(job_id)
+            assert job is not None
+            assert [one.blob for one in await store.inputs(job_id)] == [blob]
+            assert await blobs.get(blob) == job_id.encode()
+            if job_id in ended:
+                assert (job.status, job.result) == (JobStatus.SUCCESS, {"id": job_id})
+            else:
+                assert job.status in (JobStatus.PENDING, JobStatus.SUCCESS)
+        assert (await store.list()).jobs
+    await blobs.close()

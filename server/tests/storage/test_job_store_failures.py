@@ -1,0 +1,169 @@
+"""What the disk and other processes can do to the store. Every failure is a real one."""
+
+import asyncio
+import logging
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.governance.job_lifecycle import JobStatus
+from app.storage import errors
+from app.storage.jobs import Job, JobStore
+
+Make = Callable[..., Job]
+
+
+async def test_a_database_that_another_process_holds_fails_clearly_and_recovers(
+    database: Path, waiting: Make, running: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with await JobStore.open(database, busy_timeout_s=0.05) as store:
+        other = sqlite3.connect(database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(errors.StorageLocked):
+            await store.add(waiting())
+        assert await store.check() == "Another process holds the database"
+        lost = running()
+        with caplog.at_level(logging.ERROR):
+            store.record(lost)
+            assert await store.check() is not None
+        assert store.lost_records == 1
+        assert "1 records were not stored" in caplog.text
+        assert await store.count_pending() == {}  # reading goes on
+        other.execute("ROLLBACK")
+        other.close()
+        assert await store.check() is None
+        job = waiting()
+        await store.add(job)
+        assert await store.get(job.id) == job
+        assert await store.get(lost.id) is None
+
+
+async def test_a_backlog_that_is_full_refuses_and_counts(database: Path, waiting: Make, running: Make) -> None:
+    async with await JobStore.open(database, busy_timeout_s=0.5, max_backlog=10) as store:
+        other = sqlite3.connect(database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        held = asyncio.create_task(store.add(waiting()))
+        while not store._writer._busy or store._writer._queue:
+            await asyncio.sleep(0.001)
+        for _ in range(13):
+            store.record(running())
+        assert store.lost_records == 3
+        with pytest.raises(errors.StorageBacklog):
+            await store.add(waiting())
+        other.execute("ROLLBACK")
+        other.close()
+        await held
+        assert len((await store.list()).jobs) == 11
+
+
+async def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
+    database.parent.mkdir()
+    database.write_bytes(b"something else entirely" * 1000)
+    with pytest.raises(errors.StorageCorrupt):
+        await JobStore.open(database)
+
+
+async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.StorageError):
+        await JobStore.open(tmp_path / "file" / "sightgate.db")
+    with pytest.raises(errors.StorageError):
+        await JobStore.open(tmp_path)
+
+
+FILE_TOO_LARGE = """
+import asyncio, resource, sys
+from datetime import UTC, datetime
+from app.governance.job_lifecycle import JobStatus
+from app.storage.blobs import BlobStore
+from app.storage.errors import StorageError
+from app.storage.jobs import Job, JobStore, new_job_id
+from pathlib import Path
+
+def job(size):
+    return Job(new_job_id(), "ocr", JobStatus.PENDING, datetime.now(UTC), True, {"text": "x" * size})
+
+async def main():
+    store = await JobStore.open(sys.argv[1] + "/sightgate.db")
+    blobs = BlobStore(Path(sys.argv[1]) / "blobs")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, -1))
+    small, large = job(100), job(3 << 20)
+    outcomes = await asyncio.gather(store.add(large), store.add(small), return_exceptions=True)
+    store.record(job(3 << 20))
+    store.record(job(10))
+    print([type(outcome).__name__ for outcome in outcomes], await store.get(small.id) == small,
+          await store.get(large.id), len((await store.list()).jobs), store.lost_records)
+    try:
+        await blobs.put(bytes(3 << 20))
+    except StorageError as failure:
+        print(failure, [file for file in (Path(sys.argv[1]) / "blobs").rglob("*") if file.is_file()])
+    digest = await blobs.put(b"small")
+    print(await blobs.get(digest))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_write_that_the_disk_refuses_fails_alone(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: the same write(2) fails, without root and without a mount."""
+    done = subprocess.run(
+        [sys.executable, "-c", FILE_TOO_LARGE, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    jobs, blobs, small = done.stdout.splitlines()
+    assert jobs == "['StorageError', 'NoneType'] True None 2 1", done.stderr
+    assert blobs == "the disk failed: File too large []"
+    assert small == "b'small'"
+
+
+def test_sqlites_own_errors_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    full = sqlite3.connect(file)
+    full.execute("CREATE TABLE t (x UNIQUE NOT NULL)")
+    full.execute("PRAGMA max_page_count = 3")
+    assert type(_failure(full, "INSERT INTO t VALUES (zeroblob(100000))")) is errors.StorageFull
+    full.execute("INSERT INTO t VALUES (1)")
+    full.commit()
+    assert type(_failure(full, "INSERT INTO t VALUES (1)")) is errors.JobExists
+    assert type(_failure(full, "INSERT INTO t VALUES (NULL)")) is errors.NotStorable
+    readonly = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    assert type(_failure(readonly, "DELETE FROM t")) is errors.StorageReadOnly
+    full.close()
+    readonly.close()
+
+
+def _failure(connection: sqlite3.Connection, sql: str) -> errors.StorageError:
+    with pytest.raises(sqlite3.Error) as failed:
+        connection.execute(sql)
+    return errors.from_sqlite(failed.value)
+
+
+async def test_messages_hold_no_path(database: Path) -> None:
+    database.parent.mkdir()
+    database.mkdir()
+    with pytest.raises(errors.StorageError) as failed:
+        await JobStore.open(database)
+    assert str(database.parent) not in str(failed.value)
+
+
+async def test_a_dead_table_fails_each_operation_and_the_writer_lives(
+    database: Path, store: JobStore, waiting: Make
+) -> None:
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("ALTER TABLE job_inputs RENAME TO hidden")
+    other.execute("ALTER TABLE jobs RENAME TO gone")
+    outcomes = await asyncio.gather(*(store.add(waiting()) for _ in range(5)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {errors.StorageError}
+    with pytest.raises(errors.StorageError):
+        await store.list()
+    other.execute("ALTER TABLE gone RENAME TO jobs")
+    other.execute("ALTER TABLE hidden RENAME TO job_inputs")
+    other.close()
+    job = waiting()
+    await store.add(job)
+    assert (await store.claim({"ocr": 1}))[0].id == job.id
+    assert (await store.list(None)).jobs[0].status is JobStatus.RUNNING
