@@ -4,7 +4,7 @@
 class Null:
     name = "null"
     description = "Returns the length of the image."
-    limits = {"workers": 2}  # noqa: RUF012 - the plain contract
+    limits = {"workers": 2}
 
     def run(self, payload):
         return {"bytes": len(payload["image"])}

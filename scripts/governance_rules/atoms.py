@@ -2,7 +2,7 @@
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .scopes import FunctionNode, Module, Scope
 
@@ -45,7 +45,7 @@ class External:
 
 @dataclass(frozen=True)
 class OwnModule:
-    module: Module = field(hash=True)
+    module: Module
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ _MAKES_CALLERS = frozenset({"operator.methodcaller", "operator.attrgetter"})
 _RUNS_TEXT = frozenset({"builtins.eval", "builtins.exec", "builtins.compile"})
 _RUN_IN_TEXT = re.compile(r"\.\s*(run|run_async|run_batch)\b")
 _DESCRIPTIONS = frozenset({"__name__", "__qualname__", "__doc__", "__annotations__", "__module__"})
-_WORKER_CALLS = frozenset({"sightgate.execution.call_plugin", "sightgate.testing.call_once", "sightgate.testing.run_plugin"})
+_WORKER_CALLS = frozenset(
+    {"sightgate.execution.call_plugin", "sightgate.testing.call_once", "sightgate.testing.run_plugin"}
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class _Sites:
         """Whether a run method goes on to another of the same object: that is its own body, not an execution."""
         is_super = isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "super"
         method = scope.method(base.id) if isinstance(base, ast.Name) else scope.method() if is_super else None
-        if method is None or isinstance(method.node, ast.Lambda) or not isinstance(method.node, FunctionNode):
+        if method is None or not isinstance(method.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return False
         first = first_parameter(method.node)
         rebound = first is not None and len(method.names.get(first.arg, [])) > 1
@@ -209,7 +211,7 @@ class _Sites:
         if taken and rule is not None and not self._is_only_looked_at(node, scope):
             yield self._site(node, Rule.RUN_BY_NAME, f"{taken[0]} of {_shown(target)} is taken by its name")
         elif not taken and not is_spelled_out and rule is Rule.DIRECT_RUN and not self._is_self(target, scope):
-            yield self._site(node, Rule.RUN_BY_NAME, f"a method of {_shown(target)} is taken by a name that is not known")
+            yield self._site(node, Rule.RUN_BY_NAME, f"a method of {_shown(target)} is taken by an unknown name")
 
     @staticmethod
     def _is_self(target: ast.expr, scope: Scope) -> bool:
@@ -239,7 +241,7 @@ class _Sites:
                 return self._owner_of_dict(holder.args[0], scope)
         return None
 
-    def _pattern(self, node: ast.AST, cls: ast.expr, names: set[str], scope: Scope) -> Iterator[Site]:
+    def _pattern(self, node: ast.AST, cls: ast.expr, names: frozenset[str], scope: Scope) -> Iterator[Site]:
         for name in sorted(names):
             if self._verdict(cls, name, scope) is not None:
                 yield self._site(node, Rule.RUN_BY_NAME, f"{name} of {_shown(cls)} is taken by a pattern")

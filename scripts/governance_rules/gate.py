@@ -1,7 +1,7 @@
 """The gate's shape: its two entries, their one body, and the finally that records every execution."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from . import types
 from .direct_runs import sites
@@ -11,6 +11,7 @@ from .resolver import Resolver
 from .scopes import Module, attribute_path
 
 _Method = ast.FunctionDef | ast.AsyncFunctionDef
+_Called = Callable[[ast.AST], _Method | None]
 _HARMLESS_DECORATORS = frozenset({"override", "final"})
 
 
@@ -183,14 +184,73 @@ class _Gate:
         tries = [node for node in ast.walk(self._module.tree) if isinstance(node, ast.Try) and self._records(node)]
         if not tries:
             return
-        guarded = set(self._reached([statement for node in tries for statement in node.body]))
+        reach = _Reach(self._node, self._module, self._called, tries)
         for site in sites(self._module, self._resolver):
-            if site.node not in guarded and self._is_within(site.node):
+            if self._is_within(site.node) and not reach.is_guarded(site.node):
                 said = "a plugin's run is taken outside the try whose finally records the execution"
                 yield Finding(self._module.place.path, site.finding.line, Rule.NO_FINALLY, said)
 
     def _is_within(self, node: ast.AST) -> bool:
         return self._module.place.is_gate or self._node in self._module.ancestors(node)
+
+
+class _Reach:
+    """What of a gate's module is reached through the guarded blocks, and what around them.
+
+    A method may be handed to the one that holds the block (``self._execute(…, self._call)``): it is reached through
+    the block if that parameter is used nowhere else.
+    """
+
+    def __init__(self, gate: ast.ClassDef, module: Module, called: _Called, tries: list[ast.Try]) -> None:
+        self._module = module
+        self._called = called
+        self._blocks = {statement for node in tries for statement in node.body}
+        self._handed: set[ast.AST] = set()
+        public = [item for item in gate.body if not _is_private_method(item)]
+        free = [item for item in module.tree.body if item is not gate and not _is_private_method(item)]
+        self._around = self._follow([*public, *free], self._blocks)
+        self._through = self._follow([*self._blocks, *self._handed], set())
+
+    def is_guarded(self, node: ast.AST) -> bool:
+        return node in self._through and node not in self._around
+
+    def _follow(self, roots: Iterable[ast.AST], without: set[ast.stmt]) -> set[ast.AST]:
+        """Return the nodes of the roots, and of what they call, without the named statements."""
+        found: set[ast.AST] = set()
+        pending: list[ast.AST] = list(roots)
+        while pending:
+            node = pending.pop()
+            if node in found or node in without:
+                continue
+            found.add(node)
+            pending += [child for child in ast.iter_child_nodes(node) if not self._is_handed_in(child, node)]
+            called = self._called(node)
+            if called is not None:
+                pending.append(called)
+        return found
+
+    def _is_handed_in(self, node: ast.AST, parent: ast.AST) -> bool:
+        """Whether a method is an argument whose parameter is used in a guarded block alone."""
+        call = self._module.parents[parent] if isinstance(parent, ast.keyword) else parent
+        method = self._called(node)
+        receiver = self._called(call.func) if isinstance(call, ast.Call) and node is not call.func else None
+        if method is None or receiver is None or not isinstance(call, ast.Call):
+            return False
+        names = [parameter.arg for parameter in receiver.args.args if parameter.arg != "self"]
+        names += [parameter.arg for parameter in receiver.args.kwonlyargs]
+        name = parent.arg if isinstance(parent, ast.keyword) else names[call.args.index(node)]  # type: ignore[arg-type]
+        uses = [use for use in ast.walk(receiver) if isinstance(use, ast.Name) and use.id == name]
+        if not uses or not all(self._is_in_block(use) for use in uses):
+            return False
+        self._handed.add(method)
+        return True
+
+    def _is_in_block(self, node: ast.AST) -> bool:
+        return any(around in self._blocks for around in self._module.ancestors(node))
+
+
+def _is_private_method(item: ast.stmt) -> bool:
+    return isinstance(item, _Method) and item.name.startswith("_") and not item.name.endswith("__")
 
 
 def _own_nodes(statement: ast.AST) -> Iterator[ast.AST]:

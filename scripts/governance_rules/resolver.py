@@ -5,9 +5,9 @@ too much, never too little.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
-from . import types
+from . import library_calls, types
 from .atoms import (
     NOTHING,
     PLAIN,
@@ -30,12 +30,13 @@ from .atoms import (
     named,
     union,
 )
-from .libraries import BUILTINS, CONTAINER_METHODS, is_opaque, is_pass_through
 from .layout import GATE_CLASS
+from .libraries import BUILTINS, CONTAINER_METHODS, is_opaque
 from .project import Project
-from .scopes import Binding, FunctionNode, How, Module, Scope, attribute_path, first_parameter
+from .scopes import Binding, FunctionNode, How, Module, Scope, attribute_path
 from .signatures import takes_payload
 
+_NEVER = 1_000_000
 _CALLED_ON_ACCESS = frozenset({"property", "cached_property"})
 
 
@@ -43,29 +44,39 @@ class Resolver:
     """Answers what expressions of a project can be."""
 
     def __init__(self, project: Project) -> None:
-        self._project = project
-        self._active: set[ast.AST | tuple[ast.AST, str]] = set()
-        self._cut = 0
-        self._known: dict[ast.AST, Value] = {}
+        self.project = project
+        self._active: dict[Hashable, int] = {}
+        self._cut_at = _NEVER
+        self._known: dict[Hashable, Value] = {}
+
+    def once(self, key: Hashable, find: Callable[[], Value]) -> Value:
+        """Return what ``find`` finds, and remember it; a question inside itself adds nothing to the answer.
+
+        An answer that was cut short by a question further out holds only within that question.
+        """
+        if key in self._known:
+            return self._known[key]
+        if key in self._active:
+            self._cut_at = min(self._cut_at, self._active[key])
+            return NOTHING
+        depth = len(self._active)
+        cut_before, self._cut_at = self._cut_at, _NEVER
+        self._active[key] = depth
+        try:
+            found = find()
+        finally:
+            del self._active[key]
+        if self._cut_at >= depth:
+            self._known[key] = found
+            self._cut_at = _NEVER
+        self._cut_at = min(self._cut_at, cut_before)
+        return found
 
     # Expressions
 
     def value(self, node: ast.AST, scope: Scope) -> Value:
         """Return everything that an expression can be."""
-        if node in self._known:
-            return self._known[node]
-        if node in self._active:
-            self._cut += 1
-            return NOTHING
-        self._active.add(node)
-        cut_before = self._cut
-        try:
-            found = self._evaluate(node, scope)
-        finally:
-            self._active.discard(node)
-        if self._cut == cut_before or not self._active:
-            self._known[node] = found
-        return found
+        return self.once(node, lambda: self._evaluate(node, scope))
 
     def _evaluate(self, node: ast.AST, scope: Scope) -> Value:
         match node:
@@ -94,14 +105,14 @@ class Resolver:
             case ast.NamedExpr(value=value) | ast.Await(value=value) | ast.Starred(value=value):
                 return self.value(value, scope)
             case ast.Dict(keys=keys, values=values):
-                return union(PLAIN, *(self.value(value, scope) for value in values)) if keys else PLAIN
+                return union(*(self.value(value, scope) for value in values)) if keys else PLAIN
             case ast.DictComp(value=element):
                 return self.value(element, scope.module.scope_for[node])
             case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
                 return self.value(element, scope.module.scope_for[node])
             case ast.BoolOp() | ast.BinOp() | ast.List() | ast.Tuple() | ast.Set():
                 parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-                return union(PLAIN, *(self.value(part, scope) for part in parts))
+                return union(*(self.value(part, scope) for part in parts)) if parts else PLAIN
         return UNKNOWN
 
     def _joined(self, node: ast.JoinedStr, scope: Scope) -> Value:
@@ -127,19 +138,22 @@ class Resolver:
             if name in around.names:
                 return self._bound(around, name)
         for dotted in scope.module.scope.stars:
-            for module in self._project.modules(dotted, scope.module):
+            for module in self.project.modules(dotted, scope.module):
                 if (found := self.member(module, name)) != UNKNOWN:
                     return found
         return frozenset({External(f"builtins.{name}")}) if name in BUILTINS else UNKNOWN
 
     def _bound(self, scope: Scope, name: str) -> Value:
-        return self._all(scope.names.get(name, ()))
+        return self.once((scope, name), lambda: self._all(scope.names.get(name, ())))
 
     def _all(self, bindings: Iterable[Binding]) -> Value:
         return union(*(self.binding(binding) for binding in bindings))
 
     def binding(self, binding: Binding) -> Value:
         """Return what a binding gives its name."""
+        return self.once(binding, lambda: self._binding(binding))
+
+    def _binding(self, binding: Binding) -> Value:
         node, scope = binding.node, binding.scope
         match binding.how:
             case How.SELF if isinstance(node, FunctionNode):
@@ -153,9 +167,9 @@ class Resolver:
             case How.TYPE if node is not None:
                 return types.object_of(self, node, scope)
             case How.ANNOTATED if node is not None and binding.extra is not None:
-                return self._annotated(types.object_of(self, binding.extra, scope), self.value(node, scope))
+                return self.declared(types.object_of(self, binding.extra, scope), self.value(node, scope))
             case How.NARROWED if node is not None and binding.extra is not None:
-                return self._annotated(types.object_of(self, binding.extra, scope), self.value(node, scope))
+                return self.declared(types.object_of(self, binding.extra, scope), self.value(node, scope))
             case How.VALUE if node is not None:
                 return self.value(node, scope)
             case How.ITEM if node is not None:
@@ -165,7 +179,7 @@ class Resolver:
         return UNKNOWN
 
     @staticmethod
-    def _annotated(declared: Value, value: Value) -> Value:
+    def declared(declared: Value, value: Value) -> Value:
         """A type says what a thing is; where it says nothing, and for plugins, the value has its say."""
         if Unknown() in declared:
             return (declared - UNKNOWN) | value
@@ -176,21 +190,22 @@ class Resolver:
         if around is None or not isinstance(around.node, ast.ClassDef):
             return UNKNOWN
         of = Class(around.node, around)
-        is_class = "classmethod" in decorator_names(node) or getattr(node, "name", "") in {"__new__", "__init_subclass__"}
+        takes_class = {"__new__", "__init_subclass__"}
+        is_class = "classmethod" in decorator_names(node) or getattr(node, "name", "") in takes_class
         return frozenset({of if is_class else Object(of)})
 
     def _imported(self, binding: Binding) -> Value:
         importer = binding.scope.module
         if not binding.member:
-            return self._project.imported(binding.dotted, importer)
+            return self.project.imported(binding.dotted, importer)
         separator = "" if binding.dotted.endswith(".") else "."
-        as_module = self._project.modules(f"{binding.dotted}{separator}{binding.member}", importer)
-        owners = self._project.modules(binding.dotted, importer)
+        as_module = self.project.modules(f"{binding.dotted}{separator}{binding.member}", importer)
+        owners = self.project.modules(binding.dotted, importer)
         if as_module or owners:
             members = [found for owner in owners if (found := self.member(owner, binding.member)) != UNKNOWN]
             found = union(frozenset(OwnModule(module) for module in as_module), *members)
             return found or UNKNOWN
-        if self._project.is_own(binding.dotted):
+        if self.project.is_own(binding.dotted):
             return UNKNOWN
         return frozenset({External(f"{binding.dotted}.{binding.member}")})
 
@@ -202,27 +217,22 @@ class Resolver:
         elif isinstance(node, ast.Name) and depth < 10:
             found = next((around.names[node.id] for around in scope.ancestry() if node.id in around.names), [])
             for binding in found:
-                for owner in self._project.modules(binding.dotted, scope.module) if binding.member else []:
+                for owner in self.project.modules(binding.dotted, scope.module) if binding.member else []:
                     yield owner, binding.member
                     yield from self.origins(ast.Name(binding.member), owner.scope, depth + 1)
 
     def member(self, module: Module, name: str) -> Value:
         """Return what a module's top level binds a name to."""
-        key = (module.tree, name)
-        if key in self._active:
-            self._cut += 1
-            return NOTHING
-        self._active.add(key)
-        try:
-            if name in module.scope.names:
-                return self._bound(module.scope, name)
-            if module.is_package and (inner := self._project.modules(f".{name}", module)):
-                return frozenset(OwnModule(found) for found in inner)
-            starred = [self._project.modules(dotted, module) for dotted in module.scope.stars]
-            found = [self.member(other, name) for modules in starred for other in modules]
-            return union(*(value for value in found if value != UNKNOWN)) or UNKNOWN
-        finally:
-            self._active.discard(key)
+        return self.once((module, name), lambda: self._member(module, name))
+
+    def _member(self, module: Module, name: str) -> Value:
+        if name in module.scope.names:
+            return self._bound(module.scope, name)
+        if module.is_package and (inner := self.project.modules(f".{name}", module)):
+            return frozenset(OwnModule(found) for found in inner)
+        starred = [self.project.modules(dotted, module) for dotted in module.scope.stars]
+        found = [self.member(other, name) for modules in starred for other in modules]
+        return union(*(value for value in found if value != UNKNOWN)) or UNKNOWN
 
     # Attributes
 
@@ -256,6 +266,9 @@ class Resolver:
 
     def _attribute_of_object(self, atom: Class | Object, name: str) -> Value:
         of = atom.of if isinstance(atom, Object) else atom
+        return self.once((atom, name), lambda: self._attribute_of(atom, of, name))
+
+    def _attribute_of(self, atom: Class | Object, of: Class, name: str) -> Value:
         bindings, outside = self.lookup(of, name)
         if not bindings:
             if isinstance(atom, Object) and name in CONTAINER_METHODS:
@@ -293,7 +306,7 @@ class Resolver:
             if isinstance(atom, Class) and atom.scope.parent is not None:
                 for base in atom.node.bases:
                     named_base = base.value if isinstance(base, ast.Subscript) else base
-                    pending += sorted(self.value(named_base, atom.scope.parent), key=repr)
+                    pending += sorted(self.value(named_base, atom.scope.parent), key=_order)
 
     # Calls
 
@@ -309,13 +322,14 @@ class Resolver:
         around = method.parent
         if around is None or not isinstance(around.node, ast.ClassDef):
             return UNKNOWN
-        bases = [self.value(base, around.parent) for base in around.node.bases]
+        outside = around.parent or around
+        bases = [self.value(base, outside) for base in around.node.bases]
         return frozenset(Object(atom) if isinstance(atom, Class) else atom for atom in union(*bases)) or PLAIN
 
     def _called(self, atom: Atom, node: ast.Call, scope: Scope) -> Value:
         match atom:
             case External(dotted=dotted):
-                return self._external_call(dotted, node, scope)
+                return library_calls.result(self, dotted, node, scope)
             case Class():
                 return self.instance(atom)
             case Function():
@@ -329,7 +343,7 @@ class Resolver:
             case Gate():
                 return frozenset({atom})
             case Plain() | Text():
-                return PLAIN | (self._arguments(node, scope) & PLUGIN)
+                return PLAIN | (self.arguments(node, scope) & PLUGIN)
         return UNKNOWN
 
     def instance(self, of: Class) -> Value:
@@ -338,51 +352,19 @@ class Resolver:
 
     def returned(self, function: Function) -> Value:
         """Return what calling a function of ours gives: what it declares, else what it returns."""
-        key = (function.node, "return")
-        if key in self._active:
-            self._cut += 1
-            return NOTHING
-        self._active.add(key)
-        try:
-            given = union(*(self.value(part, function.scope) for part in _given(function.node)))
-            annotation = getattr(function.node, "returns", None)
-            if annotation is None or function.scope.parent is None:
-                return given
-            return self._annotated(types.object_of(self, annotation, function.scope.parent), given)
-        finally:
-            self._active.discard(key)
+        return self.once((function.node, "return"), lambda: self._returned(function))
 
-    def _arguments(self, node: ast.Call, scope: Scope) -> Value:
+    def _returned(self, function: Function) -> Value:
+        given = union(*(self.value(part, function.scope) for part in _given(function.node)))
+        annotation = getattr(function.node, "returns", None)
+        if annotation is None or function.scope.parent is None:
+            return given
+        return self.declared(types.object_of(self, annotation, function.scope.parent), given)
+
+    def arguments(self, node: ast.Call, scope: Scope) -> Value:
+        """Return everything that a call is handed."""
         parts = [*node.args, *(keyword.value for keyword in node.keywords)]
         return union(*(self.value(part, scope) for part in parts))
-
-    def _external_call(self, dotted: str, node: ast.Call, scope: Scope) -> Value:
-        name = dotted.rpartition(".")[2]
-        arguments = self._arguments(node, scope)
-        first = self.value(node.args[0], scope) if node.args else NOTHING
-        if dotted in {"importlib.import_module", "builtins.__import__"}:
-            texts = self.texts(node.args[0], scope) if node.args else set()
-            return union(*(self._project.imported(text, scope.module) for text in texts)) or UNKNOWN
-        if dotted == "builtins.getattr" and len(node.args) > 1:
-            texts = self.texts(node.args[1], scope)
-            default = self.value(node.args[2], scope) if len(node.args) > 2 else NOTHING
-            found = [named(self.attribute(first, text), text) for text in sorted(texts)]
-            return union(default, *found) if texts else union(default, first & PLUGIN or UNKNOWN)
-        if dotted == "builtins.type":
-            kinds = frozenset(atom.of if isinstance(atom, Object) else atom for atom in first)
-            return kinds if len(node.args) == 1 else UNKNOWN
-        if name == "cast" and node.args and dotted.startswith("typing"):
-            return self._annotated(types.object_of(self, node.args[0], scope), arguments - first)
-        if is_plugin_class_name(name) or (is_look_up(name) and not is_opaque(dotted)):
-            return PLUGIN
-        if name == GATE_CLASS:
-            return frozenset({Gate()})
-        if is_pass_through(dotted):
-            return arguments | PLAIN
-        if is_opaque(dotted):
-            return UNKNOWN
-        made = union(*(self.returned(atom) for atom in arguments if isinstance(atom, Function)))
-        return PLAIN | ((arguments | made) & PLUGIN)
 
     def _item_of(self, value: Value, *methods: str) -> Value:
         """Return what indexing, iterating, unpacking or entering a value gives: a container is what it holds."""
@@ -391,7 +373,9 @@ class Resolver:
             if isinstance(atom, External):
                 found.append(UNKNOWN if is_opaque(atom.dotted) else PLAIN)
             elif isinstance(atom, Object):
-                bindings = [binding for name in methods or ("__getitem__",) for binding in self.lookup(atom.of, name)[0]]
+                bindings = [
+                    binding for name in methods or ("__getitem__",) for binding in self.lookup(atom.of, name)[0]
+                ]
                 given = [self.returned(member) for member in self._all(bindings) if isinstance(member, Function)]
                 found.append(union(*given) if given else frozenset({atom}))
             else:
@@ -455,6 +439,10 @@ def _added(left: Value, right: Value) -> Value:
     texts = frozenset(Text(one + other) for one in lefts[:8] for other in rights[:8] if len(one + other) < 200)
     rest = frozenset(atom for atom in left | right if not isinstance(atom, Text))
     return texts | rest or PLAIN
+
+
+def _order(atom: Atom) -> tuple[str, str, int]:
+    return type(atom).__name__, getattr(atom, "dotted", ""), getattr(getattr(atom, "node", None), "lineno", 0)
 
 
 def _only_typing(outside: Value) -> bool:

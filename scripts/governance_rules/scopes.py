@@ -29,7 +29,7 @@ class How(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Binding:
     how: How
     scope: "Scope"
@@ -39,7 +39,7 @@ class Binding:
     member: str = ""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Scope:
     """One scope: what it binds. ``fields`` of a class holds what its methods store on the object."""
 
@@ -77,7 +77,7 @@ class Scope:
         return None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Module:
     """A parsed file: its place, its importable name's parts, its scopes and who is whose parent."""
 

@@ -4,10 +4,12 @@ import ast
 from typing import TYPE_CHECKING
 
 from . import types
-from .atoms import Function, Plain
+from .atoms import Atom, Class, External, Function
 
 if TYPE_CHECKING:
     from .resolver import Resolver
+
+_MAPPINGS = frozenset({"Any", "Dict", "Mapping", "MutableMapping", "TypedDict", "TypeVar", "dict", "object"})
 
 
 def takes_payload(resolver: "Resolver", function: Function) -> bool:
@@ -27,11 +29,18 @@ def takes_payload(resolver: "Resolver", function: Function) -> bool:
 
 
 def _wants_another_thing(resolver: "Resolver", parameter: ast.arg, function: Function) -> bool:
+    """Whether the annotation names a type that no dict is: a plugin's payload is always a dict."""
     if parameter.arg == "payload" or parameter.annotation is None or function.scope.parent is None:
         return False
-    wanted = types.object_of(resolver, parameter.annotation, function.scope.parent)
-    is_dict = types.is_dict(resolver, parameter.annotation, function.scope.parent)
-    return bool(wanted) and wanted <= {Plain()} and not is_dict
+    kinds = types.kinds_of(resolver, parameter.annotation, function.scope.parent)
+    return bool(kinds) and not any(_may_be_a_dict(resolver, kind) for kind in kinds)
+
+
+def _may_be_a_dict(resolver: "Resolver", kind: Atom) -> bool:
+    if isinstance(kind, Class):
+        bases = [atom.dotted for atom in resolver.ancestors(kind) if isinstance(atom, External)]
+        return any(base.rpartition(".")[2] in _MAPPINGS for base in bases)
+    return not isinstance(kind, External) or kind.dotted.rpartition(".")[2] in _MAPPINGS
 
 
 def _has_payload(parameters: list[ast.arg]) -> bool:

@@ -44,7 +44,9 @@ class Selection:
         return self.include_tests or name not in {"test", "tests"}
 
     def _wants(self, name: str) -> bool:
-        return self.include_tests or not (name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py")
+        return self.include_tests or not (
+            name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+        )
 
 
 def parse(file: Path, shown: str) -> ast.Module:

@@ -15,27 +15,48 @@ from .atoms import (
     Object,
     Plain,
     Plugin,
-    Unknown,
     Value,
     is_plugin_class_name,
     union,
 )
 from .layout import GATE_CLASS
-from .scopes import How, Module, Scope
+from .scopes import How, Scope
 
 if TYPE_CHECKING:
     from .resolver import Resolver
 
 _SAYS_NOTHING = frozenset(
-    """builtins.object builtins.type builtins.dict builtins.list builtins.tuple builtins.set builtins.frozenset
-    typing.Any typing.Dict typing.List typing.Tuple typing.Set typing.Type typing.TypeVar typing.Protocol
-    typing.Callable typing_extensions.Any types.ModuleType types.SimpleNamespace""".split()
+    {
+        "builtins.object",
+        "builtins.type",
+        "builtins.dict",
+        "builtins.list",
+        "builtins.tuple",
+        "builtins.set",
+        "builtins.frozenset",
+        "typing.Any",
+        "typing.Dict",
+        "typing.List",
+        "typing.Tuple",
+        "typing.Set",
+        "typing.Type",
+        "typing.TypeVar",
+        "typing.Protocol",
+        "typing.Callable",
+        "typing_extensions.Any",
+        "types.ModuleType",
+        "types.SimpleNamespace",
+    }
 )
 _FIRST_ONLY = frozenset({"Annotated", "Final", "ClassVar", "Required", "NotRequired", "ReadOnly"})
 
 
 def object_of(resolver: "Resolver", node: ast.AST, scope: Scope) -> Value:
     """Return what an object annotated so can be; a container counts as what it holds."""
+    return resolver.once(("type", node), lambda: _object_of(resolver, node, scope))
+
+
+def _object_of(resolver: "Resolver", node: ast.AST, scope: Scope) -> Value:
     match node:
         case ast.Constant(value=None):
             return NOTHING
@@ -164,6 +185,25 @@ def is_string(resolver: "Resolver", node: ast.AST | None, scope: Scope) -> bool:
     return origin is not None and origin[0] == "builtins.str"
 
 
+def kinds_of(resolver: "Resolver", node: ast.AST, scope: Scope) -> Value:
+    """Return the classes that an annotation names, without their parameters: ``list[int] | None`` names ``list``."""
+    if isinstance(node, ast.Constant) and node.value is None:
+        return NOTHING
+    if isinstance(node, ast.BinOp):
+        return union(kinds_of(resolver, node.left, scope), kinds_of(resolver, node.right, scope))
+    if isinstance(node, ast.Subscript):
+        names = {
+            atom.dotted.rpartition(".")[2] for atom in resolver.value(node.value, scope) if isinstance(atom, External)
+        }
+        if names & {"Optional", "Union", *_FIRST_ONLY}:
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            return union(*(kinds_of(resolver, part, scope) for part in (parts[:1] if names & _FIRST_ONLY else parts)))
+    origin = _origin(resolver, node, scope)
+    if origin is not None:
+        return frozenset({External(origin[0])})
+    return resolver.value(node, scope) if isinstance(node, (ast.Name, ast.Attribute)) else UNKNOWN
+
+
 def _origin(
     resolver: "Resolver", node: ast.AST | None, scope: Scope, depth: int = 0
 ) -> tuple[str, list[ast.expr], Scope] | None:
@@ -188,6 +228,3 @@ def _origin(
     found = resolver.value(node, scope)
     dotted = [atom.dotted for atom in found if isinstance(atom, External)]
     return (dotted[0], [], scope) if len(found) == 1 and dotted else None
-
-
-__all__ = ["Module", "alias_of", "is_dict", "is_pair_of_dicts", "is_string", "object_of"]

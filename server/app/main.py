@@ -10,8 +10,9 @@ from starlette.middleware import Middleware
 
 from app import wiring
 from app.api import errors
+from app.api.direct import DirectRoutes
 from app.api.guard import Guard
-from app.api.routes.analyze import analyze_router
+from app.api.routes.analyze import analyze_routes
 from app.api.routes.health import health_router
 from app.api.routes.jobs import jobs_router
 from app.api.routes.plugins import plugins_router
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
         finally:
             await gate.stop()
 
+    analyses = analyze_routes(gate.analysis_execution, settings.max_body_bytes)
     app = FastAPI(
         title="Sightgate",
         version="0.1.0",
@@ -44,7 +46,7 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
         lifespan=lifespan,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
-        middleware=[Middleware(Guard, key=settings.key)],
+        middleware=[Middleware(Guard, key=settings.key), Middleware(DirectRoutes, endpoints=analyses.endpoints)],
         exception_handlers={
             GovernedError: errors.on_governed_error,
             HTTPException: errors.on_http_exception,
@@ -53,7 +55,7 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
         },
     )
     app.state.sightgate = gate
-    app.include_router(analyze_router(gate.analysis_execution, settings.max_body_bytes))
+    app.include_router(analyses.router)
     app.include_router(jobs_router(gate.analysis_execution, gate.jobs, settings.max_body_bytes))
     app.include_router(plugins_router(gate.plugins, gate.plugin_execution, gate.job_execution))
     app.include_router(health_router(gate.readiness, gate.metrics))

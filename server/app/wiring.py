@@ -27,7 +27,7 @@ from app.services.plugin_management_service import PluginManagementService, Plug
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.data_folder import DataFolderLock
-from app.storage.jobs import JobStore
+from app.storage.jobs import Durability, JobStore
 
 log = structlog.get_logger("sightgate")
 
@@ -56,7 +56,7 @@ class Sightgate:
         self.lock.acquire(address)
         try:
             shutil.rmtree(self.settings.data_dir / "scratch", ignore_errors=True)  # of a server that was killed
-            await self.store.open()
+            await self.store.start()
             await self.plugins.discover()
             await self.job_execution.start()
         except BaseException:
@@ -91,7 +91,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     registry = registry if registry is not None else get_registry()
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
-    store = JobStore(data / "jobs.sqlite3", full_durability=settings.durability == "full")
+    store = JobStore(data / "jobs.sqlite3", durability=Durability(settings.durability))
     metrics = Metrics(lambda name: registry.get_status(name) is not None)
     tool_runner = ToolRunner(
         registry,

@@ -50,6 +50,7 @@ def test_an_impossible_position_is_left_out(sample, encoded):
     assert run_plugin(ImageInfo, encoded(PIL.Image.open(sample("coffee.png")), "JPEG", exif=exif))["position"] is None
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_does_not_stop_the_analysis(sample, encoded):
     data = encoded(PIL.Image.open(sample("coffee.png")), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01garbage")
     result = run_plugin(ImageInfo, data)
@@ -119,6 +120,13 @@ def test_a_truncated_image_is_refused_as_undecodable(sample):
     with pytest.raises(sightgate.InputError) as refused:
         run_plugin(ImageInfo, data[: len(data) // 2])
     assert refused.value.code == "undecodable_image"
+
+
+def test_an_image_above_the_limit_of_pillow_is_refused_as_too_large(sample, monkeypatch):
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 100_000)
+    with pytest.raises(sightgate.InputError) as refused:
+        run_plugin(ImageInfo, sample("coffee.png"))
+    assert refused.value.code == "image_too_large"
 
 
 def test_options_that_do_not_fit_are_refused(sample):

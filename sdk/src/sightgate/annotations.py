@@ -82,6 +82,16 @@ def is_model(annotation: Annotation) -> bool:
     return isinstance(annotation, type) and all(callable(getattr(annotation, name, None)) for name in needed)
 
 
+def model_schema(model: Annotation, mode: str, prefix: str = "") -> dict[str, Any]:
+    """Return the schema that a Pydantic model has of itself, the model at the root, its `$defs` named with a prefix."""
+    schema: dict[str, Any] = model.model_json_schema(mode=mode, ref_template=f"#/$defs/{prefix}{{model}}")
+    definitions = {f"{prefix}{name}": definition for name, definition in schema.pop("$defs", {}).items()}
+    if root := schema.pop("$ref", None):
+        # Of a recursive model Pydantic gives a reference only.
+        schema = {**definitions[root.removeprefix("#/$defs/")], **schema}
+    return {**schema, "$defs": definitions}
+
+
 def is_alias(annotation: Annotation) -> bool:
     """Say whether this was made by a `type X = ...` statement (or the backport of TypeAliasType)."""
     return type(annotation).__name__ == "TypeAliasType"
@@ -92,7 +102,9 @@ def members(owner: type) -> tuple[Member, ...]:
     """Return the members of a dataclass or TypedDict in order; raises TypeError if a name in them is not known."""
     hints = _hints(owner)
     if is_typed_dict(owner):
-        return tuple(Member(name, hint, _key_required(owner, name, hint), True, MISSING, MISSING) for name, hint in hints.items())
+        return tuple(
+            Member(name, hint, _key_required(owner, name, hint), True, MISSING, MISSING) for name, hint in hints.items()
+        )
     return tuple(_dataclass_member(field, hints[field.name]) for field in dataclasses.fields(owner))
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 # The server has judged the pixel count by its own setting; this only stops what no server would let through.
-MAX_PIXELS = 2**30
+# Pillow warns above it and refuses above twice as much.
+MAX_PIXELS = 2**29
 
 # What Pillow's readers raise on hostile bytes. MemoryError is no fault of the image and passes through.
 _BROKEN_IMAGE = (

@@ -19,6 +19,7 @@ from sightgate.annotations import (
     is_model,
     is_typed_dict,
     members,
+    model_schema,
     origin_of,
     peel,
     union_branches,
@@ -154,7 +155,7 @@ def _model(model: Annotation, data: object, place: Place) -> Any:
 
 @cache
 def _model_keys(model: Annotation) -> frozenset[str] | None:
-    schema = model.model_json_schema(mode="validation")
+    schema = model_schema(model, "validation")
     open_ended = schema.get("additionalProperties", False) is not False
     return None if open_ended or "properties" not in schema else frozenset(schema["properties"])
 

@@ -23,6 +23,7 @@ from sightgate.annotations import (
     is_model,
     is_typed_dict,
     members,
+    model_schema,
     origin_of,
     peel,
     union_branches,
@@ -199,14 +200,14 @@ class _Writer:
         return {**schema, "default": _default(owner, member, default)}
 
     def _model(self, model: Annotation, name: str) -> Schema:
-        schema = model.model_json_schema(mode=self.mode, ref_template=f"#/$defs/{name}.{{model}}")
-        inner = {f"{name}.{key}": definition for key, definition in schema.pop("$defs", {}).items()}
+        schema = model_schema(model, self.mode, f"{name}.")
+        inner = schema.pop("$defs")
         self.definitions.update(inner)
         if self.mode == "validation":
             for definition in (schema, *inner.values()):
                 if "properties" in definition:
                     definition.setdefault("additionalProperties", False)
-        return dict(schema)
+        return schema
 
 
 def _with_field(schema: Schema, said: Field) -> Schema:

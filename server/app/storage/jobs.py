@@ -62,13 +62,8 @@ Interrupted = Callable[[Job], JsonObject]
 class JobStore:
     """Open it with `JobStore.open`. Its methods may be awaited on any event loop; `record`… called from any thread."""
 
-    def __init__(self, writer: GroupCommitWriter, readers: ReaderPool) -> None:
-        self._writer = writer
-        self._readers = readers
-
-    @classmethod
-    async def open(
-        cls,
+    def __init__(
+        self,
         path_or_url: Path | str,
         *,
         durability: Durability = Durability.FULL,
@@ -76,29 +71,38 @@ class JobStore:
         busy_timeout_s: float = 5.0,
         reader_threads: int = 2,
         max_backlog: int = 50_000,
-    ) -> Self:
-        """Create or migrate the database, and open it. Raises `StorageError`.
+    ) -> None:
+        """Name the database; nothing is opened before `start`. Raises `StorageError` for a URL it cannot use.
 
         ``durability`` is what `add` and `end` wait for. ``linger_s`` is how long a record may wait for others in
         seconds, ``busy_timeout_s`` how long to wait for another process's lock, ``max_backlog`` how many operations may
         wait for the disk before more are refused.
         """
-        file = database_file(path_or_url)
-        writer = GroupCommitWriter(
+        self._file = file = database_file(path_or_url)
+        self._writer = GroupCommitWriter(
             partial(connect_writer, file, busy_timeout_s),
             plan,
             durability=durability,
             linger_s=linger_s,
             max_backlog=max_backlog,
         )
+        self._readers = ReaderPool(partial(connect_reader, file, busy_timeout_s), reader_threads)
 
-        def prepare() -> None:
-            create_private(file)
-            upgrade(f"sqlite:///{file}")
-            writer.start()
+    @classmethod
+    async def open(cls, path_or_url: Path | str, **options: Any) -> Self:
+        """Return a store that is started; ``options`` are the constructor's. Raises `StorageError`."""
+        store = cls(path_or_url, **options)
+        await store.start()
+        return store
 
-        await asyncio.get_running_loop().run_in_executor(None, prepare)
-        return cls(writer, ReaderPool(partial(connect_reader, file, busy_timeout_s), reader_threads))
+    async def start(self) -> None:
+        """Create or migrate the database, and open it. Raises `StorageError`."""
+        await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+
+    def _prepare(self) -> None:
+        create_private(self._file)
+        upgrade(f"sqlite:///{self._file}")
+        self._writer.start()
 
     async def close(self) -> None:
         """Commit all that was recorded, and close. Everything asked later fails with `StorageClosed`."""
@@ -144,11 +148,12 @@ class JobStore:
     # Jobs that were accepted
 
     async def add(self, job: Job, inputs: Sequence[JobInput] = ()) -> None:
-        """Store the job and its inputs for good. Raises `JobExists`, `StorageError`.
+        """Store the job and its inputs for good. Raises `JobExists`, `StorageError`
+        (`StorageBacklog` when the disk is too slow: ask again later).
 
         When the wait is cancelled, the job may be stored all the same.
         """
-        await self._writer.call(InsertJob(job, tuple(inputs), durable=True))
+        await self._writer.call(InsertJob(job, tuple(inputs), durable=True), sheddable=True)
 
     async def end(
         self,
@@ -177,6 +182,10 @@ class JobStore:
             return []
         return cast("Sequence[Job]", await self._writer.call(Ask(partial(_claim, wanted, datetime.now(UTC)))))
 
+    async def claim_job(self, job_id: str) -> Job | None:
+        """Set one waiting durable job RUNNING and return it; None if it does not wait."""
+        return cast("Job | None", await self._writer.call(Ask(partial(_claim_job, job_id, datetime.now(UTC)))))
+
     async def recover(self, interrupted: Interrupted) -> Recovery:
         """Put right what a server that died left behind. Call it once, before anything is recorded or claimed.
 
@@ -185,10 +194,10 @@ class JobStore:
         """
         return cast("Recovery", await self._writer.call(Ask(partial(_recover, interrupted), durable=True)))
 
-    # Reading: sees all that was recorded before
+    # Reading
 
     async def get(self, job_id: str) -> Job | None:
-        """Return the job, or None."""
+        """Return the job as it is after all that was recorded before, or None."""
         await self._settle()
         found = await self._rows(statements.SELECT_JOB, {"job_id": job_id}, job_from_row)
         return found[0] if found else None
@@ -199,9 +208,9 @@ class JobStore:
         return await self._rows(statements.SELECT_INPUTS, {"wanted_id": job_id}, lambda row: JobInput(*row))
 
     async def list(self, filter_: JobFilter | None = None, cursor: str | None = None, limit: int = 50) -> JobPage:
-        """Return a page, newest first, without results. Raises `CursorError` for a cursor it did not give out.
+        """Return a page, newest first, without results, after all that was recorded before.
 
-        ``limit`` is cut to 1…500.
+        ``limit`` is cut to 1…500. Raises `CursorError` for a cursor that it did not give out.
         """
         wanted = filter_ or JobFilter()
         most = max(1, min(limit, MAX_PAGE))
@@ -213,11 +222,14 @@ class JobStore:
         return JobPage(shown, make_cursor(shown[-1].id, wanted) if len(found) > most else None)
 
     async def count_pending(self) -> Mapping[str, int]:
-        """Return how many durable jobs wait, by plugin."""
+        """Return how many durable jobs wait, by plugin, without waiting for writes under way."""
         return dict(await self._rows(statements.COUNT_WAITING, {}, lambda row: (row[0], row[1])))
 
     async def plugins_with_pending(self) -> Sequence[str]:
-        """Return the plugins that durable jobs wait for. Its cost does not grow with the number of jobs."""
+        """Return the plugins that durable jobs wait for, without waiting for writes under way.
+
+        Its cost does not grow with the number of jobs.
+        """
         return await self._rows(statements.PLUGINS_WAITING, {}, lambda row: str(row[0]))
 
     async def check(self) -> str | None:
@@ -256,6 +268,12 @@ def _claim(wanted: Mapping[str, int], now: datetime, connection: sqlite3.Connect
         parameters = {"wanted_plugin": plugin, "most": most, "now": to_micros(now)}
         claimed += map(job_from_row, connection.execute(statements.CLAIM, parameters).fetchall())
     return sorted(claimed, key=lambda job: (-job.priority, job.id))
+
+
+def _claim_job(job_id: str, now: datetime, connection: sqlite3.Connection) -> Job | None:
+    # All rows are fetched: a statement that is not run to its end keeps its transaction from being committed.
+    rows = connection.execute(statements.CLAIM_JOB, {"wanted_id": job_id, "now": to_micros(now)}).fetchall()
+    return job_from_row(rows[0]) if rows else None
 
 
 def _recover(interrupted: Interrupted, connection: sqlite3.Connection) -> Recovery:

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, pool
 
 from app.storage.errors import SchemaTooNew, StorageError, from_sqlite
 
+_FOR_WRITING = "sightgate_for_writing"
+
 
 def head() -> str:
     """Return the newest revision's id."""
@@ -44,7 +46,8 @@ def upgrade(url: str, revision: str = "head") -> None:
             present = MigrationContext.configure(connection).get_current_revision()
         if present == (head() if revision == "head" else revision):
             return
-        with engine.begin() as connection:
+        # Locked before Alembic looks, so that of two processes one waits and then finds nothing to do.
+        with engine.execution_options(**{_FOR_WRITING: True}).begin() as connection:
             command.upgrade(_config(connection), revision)
     except CommandError as failure:
         raise SchemaTooNew from failure
@@ -67,7 +70,7 @@ def _engine(url: str) -> Engine:
     engine = create_engine(url, poolclass=pool.NullPool)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _leave_transactions_to_us)
-        event.listen(engine, "begin", _begin_for_writing)
+        event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -76,9 +79,12 @@ def _leave_transactions_to_us(connection: Any, _record: object) -> None:
     connection.isolation_level = None
 
 
-def _begin_for_writing(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(_FOR_WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 if __name__ == "__main__":
-    upgrade(*sys.argv[1:3])
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python -m app.storage.migrate URL [REVISION]")
+    upgrade(*sys.argv[1:])

@@ -12,8 +12,8 @@ from app.storage.errors import UnsupportedDatabase, from_os
 class Durability(StrEnum):
     """What a commit waits for. FULL survives a power cut; NORMAL survives the death of the process only."""
 
-    FULL = "FULL"
-    NORMAL = "NORMAL"
+    FULL = "full"
+    NORMAL = "normal"
 
 
 def database_file(path_or_url: Path | str) -> Path:

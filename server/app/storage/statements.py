@@ -5,6 +5,7 @@ from functools import cache
 from sqlalchemy import (
     ClauseElement,
     ColumnElement,
+    FromClause,
     bindparam,
     delete,
     func,
@@ -15,16 +16,25 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from app.governance.job_lifecycle import JobStatus, predecessors
 from app.storage.records import JobFilter
 from app.storage.schema import job_inputs, jobs, plugin_overrides
 
+
+class _WithHints(SQLiteCompiler):
+    """SQLite's compiler leaves hints out; ours are INDEXED BY clauses."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        return text
+
+
 _NAMED = sqlite.dialect(paramstyle="named")
+_NAMED.statement_compiler = _WithHints
 _POSITIONAL = sqlite.dialect(paramstyle="qmark")
-_NO_OFFSET: ColumnElement[int] = literal_column(
-    "0"
-)  # SQLite's dialect would write LIMIT with a bound OFFSET of its own
+# Without it SQLite's dialect writes an OFFSET with a parameter of its own.
+_NO_OFFSET: ColumnElement[int] = literal_column("0")
 
 
 def _named(statement: ClauseElement) -> str:
@@ -37,6 +47,8 @@ def _status(status: JobStatus) -> ColumnElement[str]:
 
 
 _WAITING = (jobs.c.status == _status(JobStatus.PENDING), jobs.c.durable == literal_column("1"))
+# Without statistics SQLite prefers the index of all statuses, which holds every job there ever was.
+_BY_WAITING = "INDEXED BY ix_jobs_waiting"
 _INSERT_JOB = str(insert(jobs).compile(dialect=_POSITIONAL))
 
 INSERT_INPUT = str(insert(job_inputs).compile(dialect=_POSITIONAL))
@@ -54,6 +66,7 @@ CLAIM = _named(
     .where(
         jobs.c.id.in_(
             select(jobs.c.id)
+            .with_hint(jobs, _BY_WAITING, "sqlite")
             .where(*_WAITING, jobs.c.plugin == bindparam("wanted_plugin"))
             .order_by(jobs.c.priority.desc(), jobs.c.id)
             .limit(bindparam("most"))
@@ -66,15 +79,28 @@ CLAIM = _named(
     .returning(*jobs.c)
 )
 
-COUNT_WAITING = _named(select(jobs.c.plugin, func.count()).where(*_WAITING).group_by(jobs.c.plugin))
+CLAIM_JOB = _named(
+    update(jobs)
+    .where(*_WAITING, jobs.c.id == bindparam("wanted_id"))
+    .values(
+        status=_status(JobStatus.RUNNING), started_at=bindparam("now"), attempt=jobs.c.attempt + literal_column("1")
+    )
+    .returning(*jobs.c)
+)
+
+COUNT_WAITING = _named(
+    select(jobs.c.plugin, func.count()).with_hint(jobs, _BY_WAITING, "sqlite").where(*_WAITING).group_by(jobs.c.plugin)
+)
 
 
 def _plugins_waiting() -> str:
     """Step from one plugin to the next in the index, whatever the number of jobs between them."""
     later = jobs.alias()
-    first = select(func.min(jobs.c.plugin).label("plugin")).where(*_WAITING).cte("found", recursive=True)
+    least = select(func.min(jobs.c.plugin).label("plugin")).where(*_WAITING)
+    first = least.with_hint(jobs, _BY_WAITING, "sqlite").cte("found", recursive=True)
     following = (
         select(func.min(later.c.plugin))
+        .with_hint(later, _BY_WAITING, "sqlite")
         .where(
             later.c.status == _status(JobStatus.PENDING),
             later.c.durable == literal_column("1"),

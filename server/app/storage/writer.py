@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -16,6 +17,8 @@ from typing import Protocol
 from app.governance.job_lifecycle import IllegalTransition
 from app.storage.errors import JobMissing, StorageBacklog, StorageClosed, StorageError, from_sqlite
 from app.storage.sqlite import Durability, set_durability
+
+_REPORT_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +77,8 @@ class GroupCommitWriter:
         self._closing = False
         self._closed = False
         self._gate = threading.Lock()
+        self._reported = 0
+        self._next_report = 0.0
         self._opened: threading.Event = threading.Event()
         self._failure: StorageError | None = None
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
@@ -90,7 +95,11 @@ class GroupCommitWriter:
         self._closing = True
         self._hurry.set()
         self._work.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
+        else:  # it was never started
+            self._closed = True
+            self._refuse_rest()
 
     def put(self, operation: Operation) -> None:
         """Hand over what nobody awaits. Never blocks and never raises; a refusal is counted as lost."""
@@ -103,11 +112,14 @@ class GroupCommitWriter:
         if self._closed:  # the thread ended between the check and the append
             self._refuse_rest()
 
-    async def call(self, operation: Operation) -> object:
-        """Hand over and wait for the commit. Raises what the operation failed with."""
+    async def call(self, operation: Operation, *, sheddable: bool = False) -> object:
+        """Hand over and wait for the commit. Raises what the operation failed with.
+
+        ``sheddable``: refuse it with `StorageBacklog` when too much waits.
+        """
         if self._closing:
             raise StorageClosed
-        if len(self._queue) >= self._max_backlog:
+        if sheddable and len(self._queue) >= self._max_backlog:
             raise StorageBacklog
         operation.waiter = asyncio.get_running_loop().create_future()
         self._queue.append(operation)
@@ -135,8 +147,8 @@ class GroupCommitWriter:
             self._serve(connection)
         finally:
             self._closing = self._closed = True
-            connection.close()
             self._refuse_rest()
+            connection.close()
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         transactions = _Transactions(connection, self._durability)
@@ -182,9 +194,14 @@ class GroupCommitWriter:
         _answer(operations)
 
     def _count_lost(self, count: int, reason: Exception) -> None:
+        # At most one line a second: a full disk loses thousands, and the log may lie on it too.
         with self._gate:
             self.lost += count
-        _log.error("%d records were not stored: %s", count, reason, exc_info=reason)
+            if time.monotonic() < self._next_report:
+                return
+            self._next_report = time.monotonic() + _REPORT_EVERY_S
+            since, self._reported = self.lost - self._reported, self.lost
+        _log.error("%d records were not stored: %s", since, reason, exc_info=reason)
 
 
 class _Transactions:

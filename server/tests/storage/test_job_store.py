@@ -174,6 +174,31 @@ async def test_claim_takes_by_priority_then_age_within_what_is_free(store: JobSt
     assert await store.claim({}) == []
 
 
+async def test_one_job_can_be_claimed_by_its_id_once(store: JobStore, waiting: Make, running: Make) -> None:
+    job, other, call = waiting(), waiting(priority=9), running(status=JobStatus.PENDING)
+    await store.add(job)
+    await store.add(other)
+    store.record(call)
+    first, second = await asyncio.gather(store.claim_job(job.id), store.claim_job(job.id))
+    assert second is None
+    assert first is not None
+    assert (first.id, first.status, first.attempt) == (job.id, JobStatus.RUNNING, 1)
+    assert await store.get(job.id) == first
+    assert await store.claim_job(call.id) is None
+    assert await store.claim_job(new_job_id()) is None
+    assert [one.id for one in await store.claim({"ocr": 5})] == [other.id]
+
+
+async def test_a_store_that_was_never_started_can_be_closed(database: Path, waiting: Make) -> None:
+    store = JobStore(database)
+    asked = asyncio.create_task(store.add(waiting()))
+    await asyncio.sleep(0)
+    await store.close()
+    with pytest.raises(StorageClosed):
+        await asked
+    assert not database.exists()
+
+
 async def test_no_job_is_claimed_twice(store: JobStore, waiting: Make) -> None:
     jobs = [waiting() for _ in range(60)]
     await asyncio.gather(*(store.add(job) for job in jobs))

@@ -1,5 +1,6 @@
 """A server that dies without warning: what it had acknowledged is there."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -38,22 +39,29 @@ asyncio.run(main())
 """
 
 
-async def test_every_acknowledged_job_and_input_survives_a_kill(tmp_path: Path) -> None:
+def _run_until_killed(folder: Path) -> tuple[dict[str, str], set[str]]:
+    """Return the blob of each job whose adding was acknowledged, and the jobs whose end was."""
     added: dict[str, str] = {}
     ended: set[str] = set()
-    child = subprocess.Popen(
-        [sys.executable, "-c", ADDS_UNTIL_KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", ADDS_UNTIL_KILLED, str(folder)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     with child.stdout as lines:
         for line in lines:
-            if line.endswith("\n"):
-                word, job_id, *blob = line.split()
-                added.update({job_id: blob[0]} if word == "added" else {})
-                ended.update({job_id} if word == "ended" else ())
+            if not line.endswith("\n"):
+                continue
+            word, job_id, *blob = line.split()
+            if word == "added":
+                added[job_id] = blob[0]
+            else:
+                ended.add(job_id)
             if len(added) == 300:
                 child.kill()
     child.wait()
+    return added, ended
+
+
+async def test_every_acknowledged_job_and_input_survives_a_kill(tmp_path: Path) -> None:
+    added, ended = await asyncio.to_thread(_run_until_killed, tmp_path)
     assert len(added) >= 300
     assert ended
 

@@ -43,21 +43,21 @@ async def test_a_database_that_another_process_holds_fails_clearly_and_recovers(
 
 
 async def test_a_backlog_that_is_full_refuses_and_counts(database: Path, waiting: Make, running: Make) -> None:
-    async with await JobStore.open(database, busy_timeout_s=0.5, max_backlog=10) as store:
+    async with await JobStore.open(database, max_backlog=10) as store:
         other = sqlite3.connect(database, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         held = asyncio.create_task(store.add(waiting()))
-        while not store._writer._busy or store._writer._queue:
-            await asyncio.sleep(0.001)
-        for _ in range(13):
+        await asyncio.sleep(0)
+        for _ in range(30):
             store.record(running())
-        assert store.lost_records == 3
+        # Ten lie in the queue; up to ten more were taken from it before the writer met the lock.
+        assert 10 <= store.lost_records <= 21
         with pytest.raises(errors.StorageBacklog):
             await store.add(waiting())
         other.execute("ROLLBACK")
         other.close()
         await held
-        assert len((await store.list()).jobs) == 11
+        assert len((await store.list()).jobs) == 31 - store.lost_records
 
 
 async def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
@@ -110,7 +110,7 @@ asyncio.run(main())
 
 
 def test_a_write_that_the_disk_refuses_fails_alone(tmp_path: Path) -> None:
-    """A limit on the size of files stands for a full disk: the same write(2) fails, without root and without a mount."""
+    """A limit on the size of files stands for a full disk: the same write(2) fails, and it needs no mount."""
     done = subprocess.run(
         [sys.executable, "-c", FILE_TOO_LARGE, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )

@@ -69,6 +69,8 @@ class StoreBesideDictionary(RuleBasedStateMachine):
             self.end_model(named, status, text)
         except (IllegalTransition, JobMissing):
             self.lost += 1
+        if named in self.model and self.model[named].durable:
+            self.get(named)  # the counts of waiting jobs do not wait for what nobody awaited
 
     @rule(job_id=jobs, status=ENDS, text=st.text(max_size=5))
     def end(self, job_id: str, status: JobStatus, text: str) -> None:
@@ -124,6 +126,9 @@ class StoreBesideDictionary(RuleBasedStateMachine):
             )
 
     @rule(job_id=jobs)
+    def look_up(self, job_id: str) -> None:
+        self.get(job_id)
+
     def get(self, job_id: str) -> None:
         assert self.runner.run(self.store.get(job_id)) == self.model[job_id]
 

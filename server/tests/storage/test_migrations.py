@@ -1,4 +1,7 @@
 import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -109,3 +112,18 @@ def test_the_listings_and_claims_use_their_indexes(file: Path) -> None:
             shown = plan(sql, **parameters)
             assert "TEMP B-TREE" not in shown
             assert "SEARCH" in shown
+
+
+def test_of_several_that_migrate_at_once_all_succeed(file: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(upgrade, [f"sqlite:///{file}"] * 4))
+    assert current(f"sqlite:///{file}") == head()
+
+
+def test_a_database_can_be_migrated_by_hand(file: Path) -> None:
+    command = [sys.executable, "-m", "app.storage.migrate"]
+    assert subprocess.run([*command, f"sqlite:///{file}", "0001"], timeout=60, check=False).returncode == 0
+    assert current(f"sqlite:///{file}") == "0001"
+    refused = subprocess.run(command, timeout=60, check=False, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("usage: ")

@@ -7,11 +7,12 @@ from itertools import product
 
 import pytest
 import skimage.data
-from app.governance.image_header import HeaderError, ImageHeader, read_header
-from app.governance.tiff_header import MAX_ENTRIES, MAX_PAGES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from app.governance.image_header import HeaderError, ImageHeader, read_header
+from app.governance.tiff_header import MAX_ENTRIES, MAX_PAGES
 
 MIME_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "BMP": "image/bmp"}
 MIME_TYPES |= {"GIF": "image/gif", "TIFF": "image/tiff"}
@@ -290,13 +291,13 @@ def test_a_file_cut_off_anywhere_is_refused_or_told_as_it_is(file_format: str) -
     exif = {} if file_format in ("BMP", "GIF") else {"exif": Image.Exif()}
     whole = saved(photo((64, 48)), file_format, **exif)
     full = read_header(whole)
-    told = set()
+    told: set[object] = set()
     for length in range(min(700, len(whole))):
         try:
             told.add(read_header(whole[:length]))
         except HeaderError as refused:
-            assert refused.mime_type == MIME_TYPES[file_format]
-    assert told <= {None, full}
+            told.add(refused.mime_type)
+    assert told <= {None, full, MIME_TYPES[file_format]}
 
 
 MAGICS = [b"\xff\xd8\xff", PNG_MAGIC, PNG_MAGIC + ihdr(3, 3), b"RIFF\0\0\0\0WEBP", b"RIFF\0\0\0\0WEBPVP8X", b"BM"]
@@ -317,6 +318,7 @@ WHOLE = [saved(photo((64, 48)), name, exif=Image.Exif()) for name in ("JPEG", "P
 WHOLE += [saved(photo((64, 48)), name) for name in ("BMP", "GIF")]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(WHOLE), st.dictionaries(st.integers(0, 400), st.integers(0, 255), min_size=1, max_size=6))
 def test_no_damaged_file_is_decoded_larger_than_it_was_told(whole: bytes, damage: dict[int, int]) -> None:

@@ -63,7 +63,7 @@ class Barcodes(sightgate.Plugin):
     name = "barcodes"
     version = "0.1.0"
     description = "Finds and reads barcodes and QR codes."
-    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1024, "workers": 1}
+    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1536, "workers": 1}
     requires = ("PIL", "zxingcpp")
 
     def load(self) -> None:

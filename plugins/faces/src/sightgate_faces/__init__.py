@@ -60,7 +60,7 @@ class Faces(sightgate.Plugin):
     name = "faces"
     version = "0.1.0"
     description = "Finds upright, frontal faces. Fast and offline; misses profiles and tilted or covered faces."
-    limits: Mapping[str, float] = {"timeout_s": 30, "memory_mb": 1024, "workers": 1}
+    limits: Mapping[str, float] = {"timeout_s": 30, "memory_mb": 1536, "workers": 1}
     requires = ("PIL", "numpy", "cv2")
 
     _cascade: cv2.CascadeClassifier

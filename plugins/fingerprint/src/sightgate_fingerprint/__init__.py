@@ -68,7 +68,7 @@ class Fingerprint(sightgate.Plugin):
     name = "fingerprint"
     version = "0.1.0"
     description = "Perceptual hashes of an image, and its distance to a reference hash."
-    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1024, "workers": 1}
+    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1536, "workers": 1}
     requires = ("PIL", "numpy", "scipy", "pywt", "imagehash")
 
     def load(self) -> None:

@@ -80,7 +80,7 @@ class ImageInfo(sightgate.Plugin):
     name = "image-info"
     version = "0.1.0"
     description = "Format, size, EXIF, dominant colours and histogram of an image."
-    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1024, "workers": 1}
+    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1536, "workers": 1}
     requires = ("PIL",)
 
     def load(self) -> None:

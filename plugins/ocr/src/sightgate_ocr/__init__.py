@@ -48,7 +48,7 @@ class Ocr(sightgate.Plugin):
     name = "ocr"
     version = "0.1.0"
     description = "Reads printed text, Latin and Chinese: regions with text, polygon and score."
-    limits: Mapping[str, float] = {"timeout_s": 60, "memory_mb": 2048, "workers": 1}
+    limits: Mapping[str, float] = {"timeout_s": 60, "memory_mb": 3072, "workers": 1}
     requires = ("PIL", "numpy", "cv2", "onnxruntime", "rapidocr_onnxruntime")
 
     _engine: rapidocr_onnxruntime.RapidOCR

@@ -86,7 +86,7 @@ class Quality(sightgate.Plugin):
     name = "quality"
     version = "0.1.0"
     description = "Sharpness, exposure, contrast and noise of an image."
-    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1024, "workers": 1}
+    limits: Mapping[str, float] = {"timeout_s": 20, "memory_mb": 1536, "workers": 1}
     requires = ("PIL", "numpy", "cv2")
 
     def load(self) -> None:
@@ -95,8 +95,9 @@ class Quality(sightgate.Plugin):
     def analyze(self, image: sightgate.Image, options: Options) -> Result:
         from sightgate_quality import measures
 
-        gray = measures.luma(image.pil)
-        exposure, contrast = measures.exposure_and_contrast(gray)
+        luma = measures.luma(image.pil)
+        exposure, contrast = measures.exposure_and_contrast(luma.histogram())
+        gray = measures.pixels(luma)
         sharpness, noise = measures.sharpness(gray), measures.noise(gray)
         return Result(sharpness, exposure, contrast, noise, find_issues(sharpness, exposure, contrast, noise, options))
 

@@ -21,9 +21,14 @@ SHADOW, HIGHLIGHT = 5, 250
 IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 
 
-def luma(image: PIL.Image.Image) -> Gray:
-    """ITU-R BT.601 luma: 0.299 R + 0.587 G + 0.114 B."""
-    return np.asarray(image.convert("L"))
+def luma(image: PIL.Image.Image) -> PIL.Image.Image:
+    """ITU-R BT.601 luma: 0.299 R + 0.587 G + 0.114 B, as an image of mode L."""
+    return image.convert("L")
+
+
+def pixels(luma: PIL.Image.Image) -> Gray:
+    """The luma's pixels."""
+    return np.asarray(luma)
 
 
 def sharpness(gray: Gray) -> Sharpness:
@@ -38,13 +43,13 @@ def sharpness(gray: Gray) -> Sharpness:
     return Sharpness(float(laplacian.var(dtype=np.float64)), float(np.mean(across**2 + down**2, dtype=np.float64)))
 
 
-def exposure_and_contrast(gray: Gray) -> tuple[Exposure, Contrast]:
-    """Both follow from the 256-bin histogram.
+def exposure_and_contrast(counts: list[int]) -> tuple[Exposure, Contrast]:
+    """Both follow from `counts`, the pixels of each of the 256 levels.
 
     RMS contrast: E. Peli, Contrast in complex images, JOSA A 7(10), 1990. Michelson contrast: A. A. Michelson, Studies
     in Optics, 1927, here between the 1st and the 99th percentile. Entropy: C. E. Shannon, 1948.
     """
-    share = np.bincount(gray.ravel(), minlength=256) / gray.size
+    share = np.array(counts) / sum(counts)
     levels = np.arange(256) / 255
     mean = float(share @ levels)
     low, middle, high = (_percentile(share, part) for part in (0.01, 0.5, 0.99))

@@ -1,10 +1,14 @@
 """``POST /v1/analyze-execution`` and ``POST /v1/analyze``: run an analysis and wait."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import read_any, read_json
+from app.api.direct import Endpoint
 from app.api.errors import error_response
 from app.api.responses import Json
 from app.api.routes import ERRORS, PlainRoute, json_body
@@ -34,7 +38,15 @@ ANY_BODY = {
 }
 
 
-def analyze_router(analyses: AnalysisExecutionService, max_body_bytes: int) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class AnalyzeRoutes:
+    """The router, for the OpenAPI document, and its endpoints by path, for the short way to them."""
+
+    router: APIRouter
+    endpoints: Mapping[str, Endpoint]
+
+
+def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> AnalyzeRoutes:
     """Return the analysis routes."""
     router = APIRouter(prefix="/v1", tags=["analyze"], route_class=PlainRoute)
 
@@ -74,4 +86,4 @@ def analyze_router(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
         """The same for JSON, a file upload, and a raw image body with ``?plugin=``: the fast way for large images."""
         return await answer(await read_any(request, max_body_bytes))
 
-    return router
+    return AnalyzeRoutes(router, {"/v1/analyze-execution": analyze_execution, "/v1/analyze": analyze})

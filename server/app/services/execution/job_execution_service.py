@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from app.governance.error_envelope import build_error_envelope
+from app.governance.error_envelope import build_error_envelope, internal_fault
 from app.governance.errors import CallEnded, RequestError
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.job_lifecycle import IllegalTransition, JobStatus, is_terminal
@@ -19,7 +19,7 @@ from app.storage.blobs import BlobStore
 from app.storage.errors import StorageError
 from app.storage.job_ids import new_job_id
 from app.storage.jobs import JobStore
-from app.storage.records import Job, JobEnd, JobInput
+from app.storage.records import Job, JobInput
 
 log = structlog.get_logger("sightgate.jobs")
 
@@ -156,8 +156,7 @@ class JobExecutionService:
 
     async def start(self) -> None:
         """Recover what a dead server left, then run durable jobs as they come. Raises StorageError."""
-        interrupted = build_error_envelope(CallEnded("interrupted"), None)["error"]
-        recovery = await self._store.recover(interrupted)
+        recovery = await self._store.recover(_interrupted_error)
         if recovery.requeued or recovery.interrupted:
             log.info("recovered", requeued=len(recovery.requeued), interrupted=len(recovery.interrupted))
         self._dispatcher = asyncio.get_running_loop().create_task(self._dispatch())
@@ -203,9 +202,12 @@ class JobExecutionService:
 
     async def _dispatch_once(self) -> int:
         room = self._rules.at_once - sum(self._dispatched.values())
-        pending = await self._store.count_pending() if room > 0 else {}
-        free = {plugin: min(room, self._plugins.free_seats(plugin)) for plugin in pending}
-        free = {plugin: count for plugin, count in free.items() if count > 0}
+        free: dict[str, int] = {}
+        for plugin in await self._store.plugins_with_pending() if room > 0 else ():
+            seats = min(room, self._plugins.free_seats(plugin))
+            if seats > 0:
+                free[plugin] = seats
+                room -= seats
         claimed = await self._store.claim(free) if free else []
         for job in claimed:
             self._begin(job)
@@ -221,10 +223,12 @@ class JobExecutionService:
         try:
             return await self._run(job, await self._load_payload(job))
         except StorageError as failed:
+            # Its row stays RUNNING if even its end cannot be stored: the next start takes it up again.
             log.error("a job's input or end could not be stored", job=job.id, reason=str(failed))
-            envelope = build_error_envelope(CallEnded("interrupted"), job.plugin)
-            await self._record_end(job, JobOutcome(job.id, {}, envelope))
-            return JobOutcome(job.id, {}, envelope)
+            outcome = JobOutcome(job.id, {}, build_error_envelope(internal_fault(failed), job.plugin))
+            with contextlib.suppress(StorageError):
+                await self._record_end(job, outcome)
+            return outcome
         finally:
             self._running.pop(job.id, None)
             self._dispatched[job.plugin] -= 1
@@ -249,24 +253,17 @@ class JobExecutionService:
         return outcome
 
     async def _record_end(self, job: Job, outcome: JobOutcome) -> None:
-        end = JobEnd(
-            job.id,
-            _status_of(outcome),
-            outcome.result or None,
-            outcome.envelope["error"] if outcome.envelope else None,
-            datetime.now(UTC),
-            outcome.waiting_ms,
-            outcome.running_ms,
-            started_at=job.created_at if not job.durable else None,
-        )
-        if job.durable:
-            try:
-                await self._store.end(end)
-            except IllegalTransition:
-                log.warning("the job had ended already", job=job.id, status=end.status)
-        else:
+        status = _status_of(outcome)
+        error = outcome.envelope["error"] if outcome.envelope else None
+        how = (job.id, status, outcome.result or None, error, datetime.now(UTC), outcome.waiting_ms, outcome.running_ms)
+        if not job.durable:
             self._running.pop(job.id, None)
-            self._store.record_end(end)
+            self._store.record_end(*how, started_at=job.created_at)
+            return
+        try:
+            await self._store.end(*how)
+        except IllegalTransition:
+            log.warning("the job had ended already", job=job.id, status=status)
 
     async def _keep_input(self, payload: Mapping[str, Any]) -> JobInput:
         image = payload.get("image")
@@ -278,6 +275,11 @@ class JobExecutionService:
         image = inputs[IMAGE_ROLE]
         data = await self._blobs.get(image.blob)
         return {"image": data, "mime_type": image.media_type, "options": dict(job.options)}
+
+
+def _interrupted_error(job: Job) -> dict[str, Any]:
+    error: dict[str, Any] = build_error_envelope(CallEnded("interrupted", job_id=job.id), job.plugin)["error"]
+    return error
 
 
 def _status_of(outcome: JobOutcome) -> JobStatus:

@@ -1,0 +1,39 @@
+"""The short way for the routes that carry every call: the framework's layers cost more than the gate."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import on_fault, refuse
+from app.governance.errors import GovernedError
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class DirectRoutes:
+    """ASGI middleware: calls an endpoint at once if the path is one of its own, and hands everything else on.
+
+    The endpoints are the router's own, which documents them; other methods on their paths are answered there.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint]) -> None:
+        self._app = app
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope.get("path", ""))
+        if endpoint is None or scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await endpoint(request)
+        except GovernedError as refusal:
+            response = refuse(refusal)
+        except ClientDisconnect:
+            return
+        except Exception as fault:  # one of the four boundaries: the HTTP handler
+            response = await on_fault(request, fault)
+        await response(scope, receive, send)

@@ -1,0 +1,47 @@
+"""Puts the commands together, and turns every expected failure into one line and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from app.cli.commands import analyze, doctor, jobs, plugins, serve, version
+
+PIPE_CLOSED = 141
+
+app = typer.Typer(
+    name="sightgate",
+    help="Runs image-analysis plugins behind one governed gate.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("analyze")(analyze.analyze)
+app.add_typer(plugins.app, name="plugins")
+app.add_typer(jobs.app, name="jobs")
+app.command("doctor")(doctor.doctor)
+app.command("version")(version.version)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 something failed, 2 bad usage, 130 interrupted."""
+    try:
+        code = app(args=None if arguments is None else list(arguments), prog_name="sightgate", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as failed:
+        sys.stderr.write(f"sightgate: {failed.format_message()}{_hint(failed)}\n")
+        return failed.exit_code
+    except BrokenPipeError:
+        # The reader has gone (`| head`). Python would flush the dead pipe once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except typer.Abort:
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _hint(failed: typer.TyperException) -> str:
+    context = getattr(failed, "ctx", None)
+    return f" (try: {context.command_path} --help)" if context is not None else ""

@@ -1,0 +1,99 @@
+"""Where a command gets its answers: from the server that runs on the data folder, or in this process.
+
+Both go the same governed path; a caller sees no difference but the time to start.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from app.cli.failures import CliError, in_use, told_clearly
+from app.settings import Settings
+from app.storage.data_folder import Owner, read_owner
+
+JsonObject = Mapping[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """How one analysis ended: exactly one of ``result`` and ``error`` (the envelope's) is non-empty. Milliseconds."""
+
+    result: JsonObject = field(default_factory=dict)
+    error: JsonObject = field(default_factory=dict)
+    job_id: str | None = None
+    running_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which jobs to list, newest first; None means any."""
+
+    status: str | None = None
+    plugin: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """One page of jobs, without their results."""
+
+    rows: Sequence[JsonObject]
+    next_cursor: str | None
+
+
+class Backend(Protocol):
+    """What commands ask. Raises Refused for what Sightgate refuses, CliError if it cannot be asked at all."""
+
+    async def analyze(self, plugin: str, image: bytes, options: JsonObject) -> Analysis: ...
+
+    async def list_plugins(self) -> Sequence[JsonObject]: ...
+
+    async def show_plugin(self, name: str) -> JsonObject: ...
+
+    async def list_jobs(self, query: JobQuery) -> Jobs: ...
+
+    async def show_job(self, job_id: str) -> JsonObject: ...
+
+
+class Need(Enum):
+    """What a command needs when no server runs: plugins that can be called, or only the stored jobs."""
+
+    PLUGINS = "plugins"
+    JOBS = "jobs"
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings, need: Need) -> AsyncIterator[Backend]:
+    """Open the backend for the data folder of ``settings``. Raises CliError."""
+    with told_clearly(settings.data_dir):
+        owner = read_owner(settings.data_dir)
+        async with _choose(settings, owner, need) as backend:
+            yield backend
+
+
+def ask(settings: Settings, need: Need, question: Callable[[Backend], Awaitable[T]]) -> T:
+    """Open the backend, ask it one thing, and close it. Raises CliError, Refused."""
+
+    async def asked() -> T:
+        async with open_backend(settings, need) as backend:
+            return await question(backend)
+
+    return asyncio.run(asked())
+
+
+def _choose(settings: Settings, owner: Owner | None, need: Need) -> AbstractAsyncContextManager[Backend]:
+    # Imported when needed: each brings half of the libraries, and a command should answer at once.
+    if owner is None:
+        from app.cli import in_process
+
+        return in_process.with_plugins(settings) if need is Need.PLUGINS else in_process.with_jobs(settings)
+    if owner.address is None:
+        raise CliError(in_use(settings.data_dir, owner.pid, None))
+    from app.cli import over_http
+
+    return over_http.connect(owner.address, settings.key)

@@ -1,0 +1,105 @@
+"""The backend that starts the server's own services in this process, for one command."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from app import wiring
+from app.cli.backend import Analysis, Backend, JobQuery, Jobs, JsonObject
+from app.cli.failures import CliError, Refused
+from app.cli.options import check_plugins_dir
+from app.governance.error_envelope import build_error_envelope
+from app.governance.errors import GovernedError, RequestError
+from app.observability.logs import configure_logs
+from app.plugins.loader.plugin_registry import PluginRegistry
+from app.services.execution.analysis_execution_service import AnalysisRequest, UploadedImage
+from app.settings import Settings
+
+
+@asynccontextmanager
+async def with_plugins(settings: Settings) -> AsyncIterator[Backend]:
+    """Start all services, with every plugin that is found. Raises StorageError, OperatorFileError, CliError."""
+    check_plugins_dir(settings.plugins_dir)
+    gate = _build(settings)
+    await gate.start()
+    try:
+        yield InProcess(gate)
+    finally:
+        await gate.stop()
+
+
+@asynccontextmanager
+async def with_jobs(settings: Settings) -> AsyncIterator[Backend]:
+    """Open the job store alone; no plugin is looked for and no job is taken up. Raises StorageError, CliError."""
+    if not settings.data_dir.is_dir():
+        raise CliError(f"there is no data folder {settings.data_dir}; name it with --data-dir")
+    gate = _build(settings)
+    gate.lock.acquire()
+    try:
+        await gate.store.start()
+        try:
+            yield InProcess(gate)
+        finally:
+            await gate.store.close()
+    finally:
+        gate.lock.release()
+
+
+class InProcess:
+    """A Backend over services of this process."""
+
+    def __init__(self, gate: wiring.Sightgate) -> None:
+        self._gate = gate
+
+    async def analyze(self, plugin: str, image: bytes, options: JsonObject) -> Analysis:
+        """Run one analysis. A failure of the image or the plugin is in the answer."""
+        try:
+            self._check_size(image)
+            request = AnalysisRequest(plugin, UploadedImage(image, None), dict(options))
+            outcome = await self._gate.analysis_execution.execute(request)
+        except GovernedError as refused:
+            return Analysis(error=build_error_envelope(refused, plugin)["error"])
+        error = outcome.envelope["error"] if outcome.envelope else {}
+        return Analysis(outcome.result, error, outcome.job_id, outcome.running_ms)
+
+    async def list_plugins(self) -> Sequence[JsonObject]:
+        """Return the row of every plugin."""
+        return self._gate.plugins.show_all()
+
+    async def show_plugin(self, name: str) -> JsonObject:
+        """Return one plugin's row."""
+        try:
+            return self._gate.plugins.show(name)
+        except GovernedError as refused:
+            raise _told(refused) from refused
+
+    async def list_jobs(self, query: JobQuery) -> Jobs:
+        """Return one page of jobs."""
+        try:
+            page = await self._gate.jobs.list_jobs(
+                status=query.status, plugin=query.plugin, cursor=query.cursor, limit=query.limit
+            )
+        except GovernedError as refused:
+            raise _told(refused) from refused
+        return Jobs(page.jobs, page.next_cursor)
+
+    async def show_job(self, job_id: str) -> JsonObject:
+        """Return one job with its result."""
+        try:
+            return await self._gate.jobs.show(job_id)
+        except GovernedError as refused:
+            raise _told(refused) from refused
+
+    def _check_size(self, image: bytes) -> None:
+        limit = self._gate.settings.max_body_bytes
+        if len(image) > limit:
+            raise RequestError("body_too_large", f"the image is larger than {limit} bytes", limit_bytes=limit)
+
+
+def _build(settings: Settings) -> wiring.Sightgate:
+    configure_logs(settings.log_format, "warning")
+    # A registry of its own: nothing that another part of this process registered is offered.
+    return wiring.build(settings, PluginRegistry())
+
+
+def _told(refused: GovernedError) -> Refused:
+    return Refused(build_error_envelope(refused, None)["error"])

@@ -1,0 +1,201 @@
+"""What commands show to people, as Rich renderables. No text of a plugin is read as markup."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.backend import Analysis, Jobs, JsonObject
+from app.cli.text import clean, is_points, local_time, milliseconds, short
+
+MOST_ROWS = 40
+MOST_COLUMNS = 8
+DEEPEST = 4
+
+_STYLES = {
+    "IDLE": "green",
+    "SUCCESS": "green",
+    "RUNNING": "cyan",
+    "PENDING": "cyan",
+    "ERROR": "yellow",
+    "CANCELLED": "yellow",
+    "UNAVAILABLE": "yellow",
+    "FAILED": "red",
+}
+
+
+def analysis(image: str, plugin: str, ended: Analysis) -> RenderableType:
+    """Return one image's result or error."""
+    head = Text(clean(image), "bold")
+    if ended.error:
+        return Group(
+            head.append(f"  {clean(plugin)} failed", "bold red"), Padding(error(ended.error), (0, 0, 0, 2)), ""
+        )
+    head.append(f"  {clean(plugin)}, {milliseconds(ended.running_ms)}", "not bold dim")
+    return Group(head, Padding(tree(ended.result), (0, 0, 0, 2)), "")
+
+
+def error(told: JsonObject) -> RenderableType:
+    """Return an envelope's error: its code, its message, and the job it stands in."""
+    details = told.get("details", {})
+    said = Text.assemble((f"{details.get('code', told.get('type'))}: ", "red"), clean(told.get("message", "")))
+    if details.get("job_id"):
+        said.append(f"\njob {details['job_id']}", "dim")
+    return said
+
+
+def tree(value: JsonObject, depth: int = 0) -> RenderableType:
+    """Return any JSON object: plain fields first come in two columns, lists of objects as tables."""
+    parts: list[RenderableType] = []
+    plain = {key: item for key, item in value.items() if not _is_nested(item, depth)}
+    if plain:
+        parts.append(_fields({key: short(item) for key, item in plain.items()}))
+    for key, item in value.items():
+        if key not in plain:
+            inner = tree(item, depth + 1) if isinstance(item, Mapping) else _rows(item)
+            parts += [Text(_title(key, item), "cyan"), Padding(inner, (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def plugin_table(rows: Sequence[JsonObject]) -> RenderableType:
+    """Return all plugins, one a line."""
+    if not rows:
+        return Text("no plugins: install one, or name a folder of plugin files with --plugins-dir")
+    table = _table("plugin", "version", "state", "calls", "errors", "what it does, or why it cannot be called")
+    for row in rows:
+        calls = row["success_count"] + row["error_count"]
+        about = clean(row["reason"] or row["description"])
+        cells = clean(row["name"]), clean(row["version"]), _state(row["state"]), str(calls), str(row["error_count"])
+        table.add_row(*cells, about)
+    return table
+
+
+def plugin_page(row: JsonObject) -> RenderableType:
+    """Return one plugin with its limits, options and figures."""
+    limits = ", ".join(f"{key} {short(value)}" for key, value in row["limits"].items())
+    known = {
+        "state": _state(row["state"]),
+        "reason": row["reason"],
+        "description": row["description"],
+        "version": row["version"],
+        "comes from": row["place"],
+        "limits": limits,
+        "permissions": short(row["permissions"]) if row["permissions"] else "none",
+        "calls": f"{row['success_count']} succeeded, {row['error_count']} failed, {row['cancelled_count']} cancelled",
+        "mean / p95": f"{milliseconds(row['avg_execution_time_ms'])} / {milliseconds(row['p95_execution_time_ms'])}",
+        "last used": local_time(row["last_used"]),
+    }
+    shown = {key: value for key, value in known.items() if value}
+    return Group(Text(clean(row["name"]), "bold"), _fields(shown), *_option_parts(row["options_schema"]))
+
+
+def job_table(page: Jobs) -> RenderableType:
+    """Return a page of jobs, one a line."""
+    if not page.rows:
+        return Text("no jobs")
+    table = _table("job", "plugin", "status", "created", "took", "error")
+    for job in page.rows:
+        code = (job["error"] or {}).get("details", {}).get("code", "")
+        cells = local_time(job["created_at"]), milliseconds(job["running_ms"]), clean(code)
+        table.add_row(job["id"], clean(job["plugin"]), _state(job["status"]), *cells)
+    more = [] if page.next_cursor is None else [Text(f"more: --cursor {page.next_cursor}", "dim")]
+    return Group(table, *more)
+
+
+def job_page(job: JsonObject) -> RenderableType:
+    """Return one job with its result or error."""
+    known = {
+        "plugin": job["plugin"],
+        "status": _state(job["status"]),
+        "options": short(job["options"]) if job["options"] else "none",
+        "created": local_time(job["created_at"]),
+        "ended": local_time(job["ended_at"]),
+        "waited": milliseconds(job["waiting_ms"]),
+        "ran": milliseconds(job["running_ms"]),
+        "attempt": str(job["attempt"]),
+    }
+    parts: list[RenderableType] = [Text(job["id"], "bold"), _fields(known)]
+    if job["error"]:
+        parts.append(error(job["error"]))
+    if job["result"]:
+        parts += [Text("result", "cyan"), Padding(tree(job["result"]), (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def _option_parts(schema: Mapping[str, Any] | None) -> list[RenderableType]:
+    properties = (schema or {}).get("properties", {})
+    if not properties:
+        return []
+    table = _table("option", "type", "default", "what it is")
+    for name, facts in properties.items():
+        kind = facts.get("type") or ("one of" if "enum" in facts else "see --json")
+        bounds = {key: value for key, value in facts.items() if key in _BOUNDS}
+        allowed = ", ".join(f"{_BOUNDS[key]} {short(value)}" for key, value in bounds.items())
+        about = "; ".join(part for part in (clean(facts.get("description", "")), allowed) if part)
+        table.add_row(clean(name), short(kind), short(facts.get("default")), about)
+    return [Text("options", "cyan"), Padding(table, (0, 0, 0, 2))]
+
+
+_BOUNDS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+    "enum": "one of",
+}
+
+
+def _is_nested(item: Any, depth: int) -> bool:
+    if depth >= DEEPEST or not item:
+        return False
+    return isinstance(item, Mapping) or _is_table(item)
+
+
+def _is_table(item: Any) -> bool:
+    is_list = isinstance(item, Sequence) and not isinstance(item, str)
+    return is_list and all(isinstance(row, Mapping) for row in item) and not is_points(item)
+
+
+def _title(key: str, item: Any) -> str:
+    return clean(key) if isinstance(item, Mapping) else f"{clean(key)} ({len(item)})"
+
+
+def _rows(rows: Sequence[JsonObject]) -> RenderableType:
+    """Return a list of objects as a table, or one below the other where they have too many fields."""
+    shown = rows[:MOST_ROWS]
+    columns = [key for key in dict.fromkeys(key for row in shown for key in row) if not _is_constant_type(key, rows)]
+    rest = len(rows) - len(shown)
+    more = [Text(f"… and {rest} more; --json shows all", "dim")] if rest else []
+    if not 1 <= len(columns) <= MOST_COLUMNS:
+        return Group(*(Text(short(row)) for row in shown), *more)
+    table = _table(*map(clean, columns))
+    for row in shown:
+        table.add_row(*(short(row[key]) if key in row else "" for key in columns))
+    return Group(table, *more)
+
+
+def _is_constant_type(key: str, rows: Sequence[JsonObject]) -> bool:
+    return key == "type" and len({str(row.get("type")) for row in rows}) == 1 and len(rows[0]) > 1
+
+
+def _fields(shown: Mapping[str, str | Text]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for key, value in shown.items():
+        grid.add_row(clean(key), value if isinstance(value, Text) else clean(value))
+    return grid
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _state(state: str) -> Text:
+    return Text(clean(state), _STYLES.get(state, ""))

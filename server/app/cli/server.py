@@ -1,0 +1,128 @@
+"""Runs the application on uvicorn: one process, one loop, an orderly end on Ctrl-C and SIGTERM."""
+
+import asyncio
+import contextlib
+import importlib.util
+import math
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.cli.failures import INTERRUPTED, CliError, in_use, told_clearly
+from app.cli.listening import BACKLOG, listen, port_of, url_of
+from app.observability.logs import configure_logs
+from app.settings import Settings, UnsafeSettings, check_safe
+from app.storage.data_folder import read_owner
+
+
+def run_server(settings: Settings) -> int:
+    """Serve until a signal ends it; return the exit code. Raises CliError if it cannot start."""
+    _check_startable(settings)
+    configure_logs(settings.log_format, settings.log_level)
+    with told_clearly(settings.data_dir), contextlib.closing(listen(settings.host, settings.port)) as listener:
+        settings = settings.model_copy(update={"port": port_of(listener)})
+        config = _config(_make_app(settings), settings)
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            return runner.run(_serve(config, listener, settings))
+
+
+def _check_startable(settings: Settings) -> None:
+    # The lock and the socket decide; looking first makes for a better line than "port taken" by oneself.
+    try:
+        check_safe(settings)
+    except UnsafeSettings as unsafe:
+        raise CliError(str(unsafe)) from unsafe
+    with told_clearly(settings.data_dir):
+        owner = read_owner(settings.data_dir)
+    if owner is not None:
+        raise CliError(in_use(settings.data_dir, owner.pid, owner.address))
+
+
+def _make_app(settings: Settings) -> FastAPI:
+    from app.main import create_app
+
+    return create_app(settings)
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="off",  # entered by _serve, so that what stops a start arrives as itself and not as a log line
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=math.ceil(settings.drain_s),
+    )
+
+
+async def _serve(config: uvicorn.Config, listener: socket.socket, settings: Settings) -> int:
+    assert isinstance(config.app, FastAPI)
+    app, url = config.app, url_of(listener)
+
+    def announce() -> None:
+        app.state.sightgate.lock.announce(url)
+        sys.stdout.write(_welcome(url, settings))
+        sys.stdout.flush()
+
+    server = _Server(config, announce)
+    with _ended_by_signals(server) as received:
+        try:
+            async with app.router.lifespan_context(app):
+                await server.serve(sockets=[listener])
+        except asyncio.CancelledError:
+            if not received:
+                raise
+    return INTERRUPTED if signal.SIGINT in received else 0
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves; leaves the signals to us, whose handlers hold until all services have stopped."""
+
+    def __init__(self, config: uvicorn.Config, on_serving: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_serving = on_serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell that it serves."""
+        await super().startup(sockets)
+        self._on_serving()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        """Capture none: uvicorn raises them again when it has ended, which would cut short our services' stop."""
+        return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _ended_by_signals(server: uvicorn.Server) -> Iterator[list[signal.Signals]]:
+    """Let SIGINT and SIGTERM end the server in order, a second SIGINT at once; yield those that came."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[signal.Signals] = []
+
+    def end(what: signal.Signals) -> None:
+        received.append(what)
+        if server.started:
+            server.handle_exit(what, None)
+        elif task is not None and len(received) == 1:
+            task.cancel()
+
+    for what in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(what, end, what)
+    try:
+        yield received
+    finally:
+        for what in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(what)
+
+
+def _welcome(url: str, settings: Settings) -> str:
+    guarded = "API key wanted" if settings.key is not None else "open: no API key, loopback only"
+    return f"Sightgate is at {url} ({guarded})\nThe data folder is {settings.data_dir.resolve()}\nCtrl-C stops it.\n"
