@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .atoms import Atom, Class, External, Function, Gate, Object, Plugin, Text, Unknown, Value, named
+from .atoms import UNKNOWN, Atom, Class, External, Function, Gate, Object, Plugin, Text, Unknown, Value, named
 from .findings import Finding, Rule
 from .layout import GATE_CLASS, RUN_METHODS, WORKER_CALL
 from .libraries import only_looks
@@ -95,8 +95,10 @@ class _Sites:
 
     @staticmethod
     def _nothing_known(base: ast.expr) -> Value:
+        while isinstance(base, (ast.Subscript, ast.Call, ast.Await)):
+            base = base.func if isinstance(base, ast.Call) else base.value
         name = base.id if isinstance(base, ast.Name) else getattr(base, "attr", "")
-        return named(frozenset({Unknown()}), name)
+        return named(UNKNOWN, name)
 
     def _of_atom(self, atom: Atom, name: str, base: ast.expr) -> Rule | None:
         match atom:
@@ -243,14 +245,14 @@ class _Sites:
 
     def _pattern(self, node: ast.AST, cls: ast.expr, names: frozenset[str], scope: Scope) -> Iterator[Site]:
         for name in sorted(names):
-            if self._verdict(cls, name, scope) is not None:
+            is_any = External("builtins.object") in self._resolver.value(cls, scope)
+            if is_any or self._verdict(cls, name, scope) is not None:
                 yield self._site(node, Rule.RUN_BY_NAME, f"{name} of {_shown(cls)} is taken by a pattern")
 
     # The worker's own call
 
     def _worker_call(self, node: ast.Name | ast.Attribute, scope: Scope) -> Iterator[Site]:
-        place = self._module.place
-        if not place.governed or place.is_sdk:
+        if self._module.place.is_sdk:
             return
         name = node.id if isinstance(node, ast.Name) else node.attr
         known = {WORKER_CALL, "call_once", "run_plugin"}

@@ -8,7 +8,7 @@ from .direct_runs import sites
 from .findings import Finding, Rule
 from .layout import GATE_CLASS, GATE_METHODS, METRICS_METHOD
 from .resolver import Resolver
-from .scopes import Module, attribute_path
+from .scopes import Module, attribute_path, own_nodes
 
 _Method = ast.FunctionDef | ast.AsyncFunctionDef
 _Called = Callable[[ast.AST], _Method | None]
@@ -21,9 +21,7 @@ def gate_classes(module: Module) -> list[ast.ClassDef]:
 
 
 def second_gates(module: Module, resolver: Resolver) -> list[Finding]:
-    """Return the classes that stand beside the gate: another ToolRunner, or one that inherits from it."""
-    if not module.place.governed:
-        return []
+    """Return the classes that stand beside the gate: another ToolRunner, or a class that inherits from it."""
     return [_second(module, node) for node in ast.walk(module.tree) if _is_second(node, module, resolver)]
 
 
@@ -35,8 +33,8 @@ def _second(module: Module, node: ast.AST) -> Finding:
 def _is_second(node: ast.AST, module: Module, resolver: Resolver) -> bool:
     if not isinstance(node, ast.ClassDef):
         return False
-    if node.name == GATE_CLASS:
-        return not module.place.is_gate
+    if node.name == GATE_CLASS and not module.place.may_define_gate():
+        return True
     bases = [resolver.value(base, module.scope_of[base]) for base in node.bases]
     return any(resolver.names_gate(atom) for base in bases for atom in base)
 
@@ -86,7 +84,7 @@ class _Gate:
         if not tries:
             yield self._finding(method, Rule.NO_FINALLY, f"the body of {method.name} has no finally")
         elif not any(self._records(node) for node in tries):
-            said = f"the finally of {method.name} does not call {METRICS_METHOD} on every path"
+            said = f"the gate's finally does not call {METRICS_METHOD} on every path"
             yield self._finding(tries[0].finalbody[0], Rule.NO_METRICS, said)
 
     def _wrong_signature(self, method: _Method) -> str:
@@ -151,7 +149,7 @@ class _Gate:
                     return True
             if isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign)) and self._calls_metrics(statement, seen):
                 return True
-            if any(isinstance(inner, ast.Return) for inner in _own_nodes(statement)):
+            if any(isinstance(inner, ast.Return) for inner in own_nodes(statement)):
                 return False
         return False
 
@@ -159,7 +157,7 @@ class _Gate:
         return self._always_records(node.finalbody, seen) or self._always_records(node.body, seen)
 
     def _calls_metrics(self, statement: ast.stmt, seen: set[str]) -> bool:
-        for call in [node for node in _own_nodes(statement) if isinstance(node, ast.Call)]:
+        for call in [node for node in own_nodes(statement) if isinstance(node, ast.Call)]:
             if isinstance(call.func, ast.Attribute) and call.func.attr == METRICS_METHOD:
                 return not self._is_conditional(call, statement)
             called = self._called(call.func)
@@ -251,16 +249,6 @@ class _Reach:
 
 def _is_private_method(item: ast.stmt) -> bool:
     return isinstance(item, _Method) and item.name.startswith("_") and not item.name.endswith("__")
-
-
-def _own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
-    """Yield a statement's nodes, without the bodies of functions that it defines."""
-    pending = [statement]
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            pending += ast.iter_child_nodes(node)
 
 
 def _assigned(item: ast.stmt) -> set[str]:

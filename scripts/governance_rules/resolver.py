@@ -33,7 +33,7 @@ from .atoms import (
 from .layout import GATE_CLASS
 from .libraries import BUILTINS, CONTAINER_METHODS, is_opaque
 from .project import Project
-from .scopes import Binding, FunctionNode, How, Module, Scope, attribute_path
+from .scopes import Binding, FunctionNode, How, Module, Scope, attribute_path, own_nodes
 from .signatures import takes_payload
 
 _NEVER = 1_000_000
@@ -423,13 +423,9 @@ def _given(node: FunctionNode) -> Iterator[ast.expr]:
     if isinstance(node, ast.Lambda):
         yield node.body
         return
-    pending: list[ast.AST] = list(node.body)
-    while pending:
-        inner = pending.pop()
+    for inner in own_nodes(node):
         if isinstance(inner, (ast.Return, ast.Yield, ast.YieldFrom)) and inner.value is not None:
             yield inner.value
-        if not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            pending += ast.iter_child_nodes(inner)
 
 
 def _added(left: Value, right: Value) -> Value:

@@ -106,6 +106,16 @@ def first_parameter(node: FunctionNode) -> ast.arg | None:
     return positional[0] if positional else None
 
 
+def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and what is inside, without the bodies of functions and classes inside."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        if node is root or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            pending += ast.iter_child_nodes(node)
+
+
 def attribute_path(node: ast.AST) -> str | None:
     """Return ``a.b.c`` for a chain of attributes on a name, else None."""
     if isinstance(node, ast.Name):
@@ -217,7 +227,7 @@ class _Binder:
 
     def _declared_elsewhere(self, node: FunctionNode, inner: Scope) -> None:
         functions = [scope for scope in inner.ancestry() if isinstance(scope.node, FunctionNode)][1:]
-        for statement in ast.walk(node):
+        for statement in own_nodes(node):
             if isinstance(statement, (ast.Global, ast.Nonlocal)):
                 where = [self._module.scope] if isinstance(statement, ast.Global) else functions
                 inner.elsewhere.update(dict.fromkeys(statement.names, where))

@@ -1,6 +1,6 @@
 """What the author of a Sightgate plugin imports. Standard library only; Pillow and NumPy are the plugin's own."""
 
-from sightgate.errors import InputError, InvalidOptions, SightgateError, Unavailable, UndecodableImage
+from sightgate.errors import InputError, InvalidOptions, InvalidResult, SightgateError, Unavailable, UndecodableImage
 from sightgate.fields import Field
 from sightgate.image import Image
 from sightgate.plugin import Plugin
@@ -14,6 +14,7 @@ __all__ = [
     "Image",
     "InputError",
     "InvalidOptions",
+    "InvalidResult",
     "Keypoint",
     "Keypoints",
     "Label",

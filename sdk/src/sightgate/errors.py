@@ -38,6 +38,10 @@ class InvalidOptions(InputError):
     default_code = "invalid_options"
 
 
+class InvalidResult(SightgateError):
+    """What the plugin returned is no result: not JSON, or not an object."""
+
+
 class Unavailable(SightgateError):
     """The plugin cannot run here, for a reason that says how to mend it (a missing library or model file)."""
 

@@ -5,8 +5,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sightgate.errors import InputError, Unavailable
-from sightgate.plain import to_plain
+from sightgate.errors import InputError, InvalidResult, Unavailable
+from sightgate.plain import plain_result
 from sightgate.protocol import INPUT, OUT_OF_MEMORY, OUTPUT, RAISED, UNAVAILABLE
 
 MAX_MESSAGE = 2_000
@@ -57,13 +57,12 @@ def call_plugin(plugin: Runnable, payload: dict[str, Any], max_result_bytes: int
 
 def encode_result(raw: Any, max_result_bytes: int) -> bytes | Failure:
     """Return a result as strict JSON in UTF-8, or the Failure that says why it is none."""
-    if not isinstance(raw, dict) or not raw:
-        said = "an empty dict" if isinstance(raw, dict) else type(raw).__name__
-        return Failure(OUTPUT, f"a plugin must return a dict with at least one key, not {said}", "invalid_output")
     try:
-        encoded = json.dumps(to_plain(raw), allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        encoded = json.dumps(plain_result(raw), allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except MemoryError as raised:
         return describe_exception(raised)
+    except InvalidResult as refused:
+        return Failure(OUTPUT, str(refused)[:MAX_MESSAGE], "invalid_output")
     except Exception as unusable:  # to_plain calls methods of the plugin's own objects, which may raise anything
         return Failure(OUTPUT, f"the result is not JSON: {_text(unusable)}"[:MAX_MESSAGE], "invalid_output")
     if len(encoded) > max_result_bytes:
@@ -80,6 +79,8 @@ def describe_exception(raised: BaseException) -> Failure:
         return Failure(INPUT, message, str(raised.code), name, trace, dict(raised.details))
     if isinstance(raised, Unavailable):
         return Failure(UNAVAILABLE, message, "plugin_unavailable", name, trace)
+    if isinstance(raised, InvalidResult):
+        return Failure(OUTPUT, message, "invalid_output", name, trace)
     if isinstance(raised, MemoryError):
         return Failure(OUT_OF_MEMORY, message, "plugin_out_of_memory", name, trace)
     return Failure(RAISED, message, "plugin_failed", name, trace)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from sightgate.errors import SightgateError, Unavailable
 from sightgate.manifest import Limits, Manifest, ManifestError, Source, check_name, check_permissions
@@ -62,8 +62,8 @@ def describe(plugin_class: type) -> Manifest:
         description=str(getattr(plugin_class, "description", "") or ""),
         limits=Limits.from_data(getattr(plugin_class, "limits", None) or {}),
         permissions=check_permissions(getattr(plugin_class, "permissions", None) or {}),
-        options_schema=None if options_type is None else _schema_of("options", options_type),
-        result_schema=None if result_type is None else _schema_of("result", result_type),
+        options_schema=None if options_type is None else _schema_of("options", options_type, "validation"),
+        result_schema=None if result_type is None else _schema_of("result", result_type, "serialization"),
     )
 
 
@@ -89,9 +89,9 @@ def load_plugin(plugin: object, config: Mapping[str, Any]) -> None:
         load()
 
 
-def _schema_of(what: str, annotated: Any) -> dict[str, Any]:
+def _schema_of(what: str, annotated: Any, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
     try:
-        return json_schema(annotated)
+        return json_schema(annotated, mode)
     except (TypeError, ValueError) as unusable:
         raise ManifestError(f"the type of the {what} has no JSON Schema: {unusable}") from unusable
 

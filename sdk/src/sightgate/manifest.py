@@ -135,7 +135,7 @@ def check_permissions(permissions: object) -> dict[str, Any]:
             raise ManifestError(f"there is no permission {kind!r:.60}; there are {', '.join(PERMISSION_KINDS)}")
         if not isinstance(value, wanted):
             raise ManifestError(f"permissions.{kind} must be a {wanted.__name__}, not {type(value).__name__}")
-        if wanted is list and not all(isinstance(item, str) for item in value):
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise ManifestError(f"permissions.{kind} must hold texts only")
     return dict(permissions)
 

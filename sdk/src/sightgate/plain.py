@@ -9,6 +9,7 @@ from datetime import date, datetime, time
 from enum import Enum
 from typing import Any, TypeAlias
 
+from sightgate.errors import InvalidResult
 from sightgate.results import Part
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -168,3 +169,21 @@ def _not_json(value: object) -> _RefusedError:
     kind = value if isinstance(value, type) else type(value)
     text = f"the class {kind.__qualname__}" if kind is value else kind.__qualname__
     return _RefusedError(TypeError, f"{text} is not JSON data")
+
+
+class PlainResult(dict[str, Any]):
+    """A result that is plain JSON data already, so that nobody walks it again."""
+
+
+def plain_result(raw: object) -> PlainResult:
+    """Return a plugin's result as plain JSON data. Raises InvalidResult unless it is an object with at least one key."""
+    if type(raw) is PlainResult:
+        return raw
+    try:
+        plain = to_plain(raw)
+    except (TypeError, ValueError) as unusable:
+        raise InvalidResult(f"the result is not JSON: {unusable}") from unusable
+    if not isinstance(plain, dict) or not plain:
+        said = "an empty dict" if isinstance(plain, dict) else type(raw).__name__
+        raise InvalidResult(f"a plugin must return a dict with at least one key, not {said}")
+    return PlainResult(plain)

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, get_type_hints
 
 from sightgate.image import Image
-from sightgate.plain import to_plain
+from sightgate.plain import plain_result
 from sightgate.reporting import progress
 from sightgate.schema import parse
 
@@ -39,12 +39,12 @@ class Plugin:
     def run(self, payload: Payload) -> dict[str, Any]:
         """Answer one payload ``{"image": bytes, "mime_type": str, "options": dict}`` with plain JSON data.
 
-        Raises InputError if the image cannot be decoded or the options do not fit.
+        Raises InputError if the image cannot be decoded or the options do not fit, InvalidResult if the result is
+        no JSON object.
         """
         image = Image(payload["image"], payload["mime_type"])
         options = payload["options"] if self._options_type is None else parse(self._options_type, payload["options"])
-        result: dict[str, Any] = to_plain(self.analyze(image, options))
-        return result
+        return plain_result(self.analyze(image, options))
 
     @cached_property
     def _options_type(self) -> Any:

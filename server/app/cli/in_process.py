@@ -96,7 +96,8 @@ class InProcess:
 
 
 def _build(settings: Settings) -> wiring.Sightgate:
-    configure_logs(settings.log_format, "warning")
+    # What succeeds is shown by the command itself.
+    configure_logs(settings.log_format, "error" if settings.log_level == "error" else "warning")
     # A registry of its own: nothing that another part of this process registered is offered.
     return wiring.build(settings, PluginRegistry())
 

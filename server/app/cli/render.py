@@ -134,7 +134,7 @@ def _option_parts(schema: Mapping[str, Any] | None) -> list[RenderableType]:
         kind = facts.get("type") or ("one of" if "enum" in facts else "see --json")
         bounds = {key: value for key, value in facts.items() if key in _BOUNDS}
         allowed = ", ".join(f"{_BOUNDS[key]} {short(value)}" for key, value in bounds.items())
-        about = "; ".join(part for part in (clean(facts.get("description", "")), allowed) if part)
+        about = "; ".join(part for part in (clean(facts.get("description", "")).rstrip("."), allowed) if part)
         table.add_row(clean(name), short(kind), short(facts.get("default")), about)
     return [Text("options", "cyan"), Padding(table, (0, 0, 0, 2))]
 

@@ -25,7 +25,9 @@ def short(value: Any) -> str:
     if isinstance(value, (int, float)):
         return number(value)
     if isinstance(value, str):
-        return _cut(clean(value))
+        return _cut(clean(value)) or '""'
+    if not value:
+        return "none"
     if isinstance(value, Mapping):
         return _cut(clean(json.dumps(value, ensure_ascii=False)))
     return _list(value)
@@ -67,7 +69,7 @@ def _list(value: Sequence[Any]) -> str:
         return f"{len(value)} numbers, {number(min(value))} to {number(max(value))}"
     if any(isinstance(item, Mapping) or _is_list(item) for item in value):
         return _cut(clean(json.dumps(value, ensure_ascii=False)))
-    return _cut(", ".join(short(item) for item in value)) or "none"
+    return _cut(", ".join(short(item) for item in value))
 
 
 def _points(points: Sequence[Mapping[str, float]]) -> str:

@@ -4,8 +4,15 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
-from app.governance.errors import ERROR_CODES, GovernedError, InputValidationError, InternalFault, PluginRaised
-from sightgate.errors import InputError
+from app.governance.errors import (
+    ERROR_CODES,
+    GovernedError,
+    InputValidationError,
+    InternalFault,
+    OutputValidationError,
+    PluginRaised,
+)
+from sightgate.errors import InputError, InvalidResult
 
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 32_000
@@ -40,6 +47,8 @@ def as_governed(exc: BaseException) -> GovernedError:
     if isinstance(exc, InputError):
         code = exc.code if exc.code in _INPUT_CODES else "invalid_options"
         return InputValidationError(code, _text(exc), **exc.details)
+    if isinstance(exc, InvalidResult):
+        return OutputValidationError("invalid_output", _text(exc))
     return PluginRaised(_text(exc), type(exc).__name__, _traceback(exc))
 
 

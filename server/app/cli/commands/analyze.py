@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Never
 
@@ -78,14 +79,16 @@ async def _analyze_all(
     console = output.console()
     succeeded = True
     async with open_backend(settings, Need.PLUGINS) as backend:
-        with output.progress(console, len(images)) as bar:
-            async for path, analysis in _in_order(backend, images, plugin, options):
-                succeeded = succeeded and not analysis.error
-                if as_json:
-                    output.write_json({"image": str(path), **_outcome(analysis)}, console)
-                else:
-                    console.print(render.analysis(str(path), plugin, analysis))
-                bar.advance()
+        ended = _in_order(backend, images, plugin, options)
+        async with aclosing(ended):
+            with output.progress(console, len(images)) as bar:
+                async for path, analysis in ended:
+                    succeeded = succeeded and not analysis.error
+                    if as_json:
+                        output.write_json({"image": str(path), **_outcome(analysis)}, console)
+                    else:
+                        console.print(render.analysis(str(path), plugin, analysis))
+                    bar.advance()
     return succeeded
 
 
@@ -95,7 +98,7 @@ def _outcome(analysis: Analysis) -> dict[str, Any]:
 
 async def _in_order(
     backend: Backend, images: Sequence[Path], plugin: str, options: Mapping[str, Any]
-) -> AsyncIterator[tuple[Path, Analysis]]:
+) -> AsyncGenerator[tuple[Path, Analysis], None]:
     """Analyze some images at once, and yield each with how it ended, in the order given."""
     running: deque[tuple[Path, asyncio.Task[Analysis]]] = deque()
     waiting = iter(images)
