@@ -110,7 +110,10 @@ class Resolver:
                 return self.value(element, scope.module.scope_for[node])
             case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
                 return self.value(element, scope.module.scope_for[node])
-            case ast.BoolOp() | ast.BinOp() | ast.List() | ast.Tuple() | ast.Set():
+            case ast.BinOp(left=left, right=right):
+                value = union(self.value(left, scope), self.value(right, scope))
+                return frozenset(Plain() if isinstance(atom, Text) else atom for atom in value)
+            case ast.BoolOp() | ast.List() | ast.Tuple() | ast.Set():
                 parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
                 return union(*(self.value(part, scope) for part in parts)) if parts else PLAIN
         return UNKNOWN
@@ -370,8 +373,10 @@ class Resolver:
         """Return what indexing, iterating, unpacking or entering a value gives: a container is what it holds."""
         found: list[Value] = []
         for atom in value:
-            if isinstance(atom, External):
-                found.append(UNKNOWN if is_opaque(atom.dotted) else PLAIN)
+            if isinstance(atom, External) and is_opaque(atom.dotted):
+                found.append(UNKNOWN)
+            elif isinstance(atom, Text) and not methods:
+                found.append(PLAIN | {atom})
             elif isinstance(atom, Object):
                 bindings = [
                     binding for name in methods or ("__getitem__",) for binding in self.lookup(atom.of, name)[0]

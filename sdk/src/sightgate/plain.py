@@ -176,7 +176,7 @@ class PlainResult(dict[str, Any]):
 
 
 def plain_result(raw: object) -> PlainResult:
-    """Return a plugin's result as plain JSON data. Raises InvalidResult unless it is an object with at least one key."""
+    """Return a result as plain JSON data. Raises InvalidResult unless it is an object with at least one key."""
     if type(raw) is PlainResult:
         return raw
     try:
