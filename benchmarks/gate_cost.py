@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.governance.schema_check import options_check, result_check
 from app.observability.logs import configure_logs
 from app.observability.metrics import Metrics
 from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
 from app.plugins.runtime.tool_runner import ToolRunner
-from sightgate.manifest import Manifest
-
-from app.governance.schema_check import options_check, result_check
 from benchmarks.plugins.null import Null
+from sightgate.manifest import Manifest
 
 ROUNDS, CALLS = 15, 2_000
 SCHEMA = {"type": "object", "properties": {"bytes": {"type": "integer"}}}

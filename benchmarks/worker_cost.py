@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.plugins.loader.plugin_discovery import DiscoveryOptions, describe_source
+from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
-from app.plugins.sandbox.launch import WorkerSpec
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
-from sightgate.manifest import Source
-
 from benchmarks.plugins.null import Null
+from sightgate.manifest import Source
 
 CALLS = 4_000
 PLUGIN_FILE = Path(__file__).parent / "plugins" / "null.py"
@@ -34,11 +33,12 @@ async def measure_worker(image: bytes) -> WorkerCost:
     home = HomeLoop()
     home.adopt()
     with tempfile.TemporaryDirectory() as scratch:
+        confinement = Confinement(Path(scratch))
         source = Source("path", str(PLUGIN_FILE), "null")
-        found = (await describe_source(source, sys.executable, {}, DiscoveryOptions(Path(scratch))))[0]
+        found = (await describe_source(source, sys.executable, {}, DiscoveryOptions(confinement)))[0]
         assert found.manifest is not None, found.reason
         limits = found.manifest.limits
-        options = PoolOptions(Path(scratch))
+        options = PoolOptions(confinement)
         pool = ProcessWorkers(WorkerSpec(source, "null"), found.manifest, limits, home, options, print)
         bare = Null().run
         own, times = [], []

@@ -47,7 +47,7 @@ def main() -> int:
     if owner is not None and owner.address is not None:
         print(f"Sightgate is at {owner.address} already (process {owner.pid}); the data folder is {settings.data_dir}")
         return 0
-    serve()
+    return serve()
 
 
 def usable_samples() -> list[Sample]:

@@ -111,8 +111,8 @@ class Resolver:
             case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
                 return self.value(element, scope.module.scope_for[node])
             case ast.BinOp(left=left, right=right):
-                value = union(self.value(left, scope), self.value(right, scope))
-                return frozenset(Plain() if isinstance(atom, Text) else atom for atom in value)
+                either = union(self.value(left, scope), self.value(right, scope))
+                return frozenset(Plain() if isinstance(atom, Text) else atom for atom in either)
             case ast.BoolOp() | ast.List() | ast.Tuple() | ast.Set():
                 parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
                 return union(*(self.value(part, scope) for part in parts)) if parts else PLAIN

@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     breaker_within_s: float = Field(60.0, gt=0, description="Time within which those ends must fall, seconds.")
     breaker_rest_s: float = Field(30.0, ge=0, description="Rest of an open breaker before a call may try, seconds.")
     quarantine_after: int = Field(3, ge=1, description="Crashes by one input after which a plugin refuses it.")
+    sandbox: Literal["on", "off"] = Field(
+        "on", description="Whether workers are confined by the kernel where it can; `off` is for looking for faults."
+    )
+    min_isolation: Literal["process", "sandbox"] = Field(
+        "process", description="Least isolation, as measured, below which a plugin does not run."
+    )
     start_timeout_s: float = Field(60.0, gt=0, description="Longest start of a worker, loading included, seconds.")
     discovery_timeout_s: float = Field(30.0, gt=0, description="Longest import of a plugin at discovery, seconds.")
     idle_s: float = Field(600.0, gt=0, description="An unused worker ends after this time, seconds.")

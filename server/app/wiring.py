@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client.core import Metric
 
+from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
 from app.governance.validation import InputRules, OutputRules
 from app.observability.metrics import Metrics, counter, gauge
@@ -14,6 +15,8 @@ from app.observability.readiness import Readiness
 from app.plugins.loader.plugin_discovery import DiscoveryOptions
 from app.plugins.loader.plugin_registry import PluginRegistry, get_registry
 from app.plugins.runtime.tool_runner import ToolRunner
+from app.plugins.sandbox.cgroups import Cgroups
+from app.plugins.sandbox.confinement import Confinement
 from app.plugins.sandbox.embedded import EmbeddedThreads
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions
@@ -105,14 +108,19 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     )
     job_rules = JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s)
     job_execution = JobExecutionService(store, BlobStore(data / "blobs"), plugin_execution, job_view, home, job_rules)
-    scratch = data / "scratch"
+    confinement = Confinement(
+        (data / "scratch").absolute(), settings.sandbox == "on", Cgroups.detect() if settings.sandbox == "on" else None
+    )
     plugins = PluginManagementService(
         registry,
         store,
         home,
         PluginPlaces(settings.plugins_dir, data / "plugins.toml", settings.installed_plugins),
-        DiscoveryOptions(scratch, settings.discovery_timeout_s),
-        PoolOptions(scratch, settings.max_wait_s, settings.start_timeout_s, settings.idle_s),
+        DiscoveryOptions(confinement, settings.discovery_timeout_s),
+        PoolOptions(
+            confinement, settings.max_wait_s, settings.start_timeout_s, settings.idle_s, settings.max_result_bytes
+        ),
+        IsolationLevel(settings.min_isolation),
     )
     metrics.add_gauges(lambda: _gauges(registry, plugins, store))
     return Sightgate(

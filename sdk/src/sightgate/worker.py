@@ -4,15 +4,13 @@ The server's first frame, ``hello``, names the source, the plugin (or none: desc
 configuration and limits. See ``sightgate.protocol`` for the frames.
 """
 
-import ctypes
 import json
 import os
 import resource
-import signal
 import socket
 import sys
-import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from sightgate.errors import SightgateError, Unavailable
@@ -21,19 +19,17 @@ from sightgate.loading import check_requirements, describe, load_classes, load_p
 from sightgate.manifest import Source
 from sightgate.protocol import CALL, ERROR, HELLO, PROGRESS, READY, RESULT, STOP, Channel, ProtocolError
 from sightgate.reporting import set_report
+from sightgate.sandbox import Policy, apply, probe
 
-PR_SET_PDEATHSIG = 1
-# Room above a plugin's memory limit before the kernel refuses: the server's own watch is exact, this is the backstop.
-DATA_HEADROOM_MB = 300
 PROGRESS_EVERY_S = 0.05
-MIB = 1024 * 1024
 
 
 class Worker:
     """One loaded plugin and the channel to the server."""
 
-    def __init__(self, channel: Channel, hello: dict[str, Any]) -> None:
+    def __init__(self, channel: Channel, hello: dict[str, Any], isolation: dict[str, Any]) -> None:
         self._channel = channel
+        self._isolation = isolation
         self._source = Source(**hello["source"])
         self._config: dict[str, Any] = hello.get("config") or {}
         self._max_result_bytes = int(hello["max_result_bytes"])
@@ -48,7 +44,7 @@ class Worker:
             rows = [_failure_row("", raised)]
         else:
             rows = [self._describe(plugin_class) for plugin_class in classes]
-        self._channel.send({"kind": READY}, json.dumps({"plugins": rows}).encode())
+        self._say_ready(rows)
 
     def serve(self, plugin_name: str) -> None:
         """Load the named plugin, say that it is ready, and answer calls until the server stops or leaves."""
@@ -57,10 +53,10 @@ class Worker:
         except SystemExit:
             raise
         except BaseException as raised:
-            self._channel.send({"kind": READY}, json.dumps({"plugins": [_failure_row(plugin_name, raised)]}).encode())
+            self._say_ready([_failure_row(plugin_name, raised)])
             return
         set_report(self._send_progress)
-        self._channel.send({"kind": READY}, json.dumps({"plugins": [row]}).encode())
+        self._say_ready([row])
         while (received := self._channel.receive_head()) is not None:
             header, body_length = received
             if header["kind"] == STOP:
@@ -71,6 +67,9 @@ class Worker:
         close = getattr(plugin, "close", None)
         if callable(close):
             close()
+
+    def _say_ready(self, rows: list[dict[str, Any]]) -> None:
+        self._channel.send({"kind": READY}, json.dumps({"plugins": rows, "isolation": self._isolation}).encode())
 
     def _load(self, plugin_name: str) -> tuple[Runnable, dict[str, Any]]:
         for plugin_class in load_classes(self._source):
@@ -129,31 +128,16 @@ def _failure_row(name: str, raised: BaseException) -> dict[str, Any]:
     return {"name": name, "unavailable": missing, "reason": reason, "traceback": failure.traceback}
 
 
+def enter_sandbox(hello: dict[str, Any]) -> dict[str, Any]:
+    """Apply the policy, before any of the plugin's code is imported; return what it came to, for the server."""
+    policy, server_pid = Policy.from_data(hello["policy"]), int(hello["server_pid"])
+    missing = apply(policy, server_pid)
+    return {"missing": missing, "tried": probe(policy.canary, str(Path.cwd()), server_pid)}
+
+
 def _peak_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _die_with_the_server(server_pid: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        threading.Thread(target=_watch_parent, args=(server_pid,), daemon=True).start()
-    if os.getppid() != server_pid:  # it died before the kernel was asked to tell
-        os._exit(1)
-
-
-def _watch_parent(server_pid: int) -> None:
-    while os.getppid() == server_pid:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _limit_resources(memory_mb: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if memory_mb and sys.platform == "linux":
-        data = (memory_mb + DATA_HEADROOM_MB) * MIB
-        resource.setrlimit(resource.RLIMIT_DATA, (data, data))
 
 
 def main(descriptor: int) -> None:
@@ -167,9 +151,7 @@ def main(descriptor: int) -> None:
     if header["kind"] != HELLO:
         raise ProtocolError("the first frame must be hello")
     hello = json.loads(channel.read(body_length))
-    _die_with_the_server(int(hello["server_pid"]))
-    _limit_resources(int(hello.get("memory_mb") or 0))
-    worker = Worker(channel, hello)
+    worker = Worker(channel, hello, enter_sandbox(hello))
     if hello.get("plugin"):
         worker.serve(hello["plugin"])
     else:

@@ -117,6 +117,9 @@ class PluginAnswer(BaseModel):
     origin: str
     place: str
     declared: dict[str, Any] = Field(description="What the plugin declared where the operator's limits are lower.")
+    granted: dict[str, Any] = Field(description="What the operator has granted of the permissions.")
+    isolation_level: Literal["none", "process", "sandbox"]
+    isolation: dict[str, Any] = Field(description="What the worker tried and was denied, and what is missing.")
     success_count: int
     error_count: int
     cancelled_count: int

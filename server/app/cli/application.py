@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from app.cli.commands import analyze, doctor, jobs, plugins, serve, version
-
-PIPE_CLOSED = 141
+from app.cli.failures import FAILED
 
 app = typer.Typer(
     name="sightgate",
@@ -36,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has gone (`| head`). Python would flush the dead pipe once more at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
+        return FAILED
     except typer.Abort:
-        return 1
+        return FAILED
     return code if isinstance(code, int) else 0
 
 

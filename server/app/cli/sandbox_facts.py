@@ -1,4 +1,4 @@
-"""What this machine offers for confining workers. None of it is used yet; it is told so that nobody is misled."""
+"""What this machine offers for confining workers, and whether it is used; told so that nobody is misled."""
 
 import ctypes
 import os
@@ -14,16 +14,14 @@ _LANDLOCK_CREATE_RULESET_VERSION = 1
 
 def sandbox_facts() -> Iterator[tuple[str, str]]:
     """Yield the name of each means and what this machine has of it."""
+    yield "sandbox", "not used yet: workers are separate processes, with the rights of the server's user"
     if sys.platform != "linux":
-        yield (
-            "sandbox",
-            f"{platform.system()} has none of the means that are planned; workers are separate processes only",
-        )
+        yield "sandbox means", f"none on {platform.system()}"
         return
     version = _landlock_version()
-    yield "Landlock", f"version {version} (not used yet)" if version else "not there (not used yet)"
-    yield "user namespaces", f"{'allowed' if _user_namespaces() else 'not allowed'} (not used yet)"
-    yield "control groups", f"{'version 2' if _writable_cgroup() else 'none that may be written'} (not used yet)"
+    yield "Landlock", f"version {version}" if version else "not there"
+    yield "user namespaces", "allowed" if _user_namespaces() else "not allowed"
+    yield "control groups", "version 2, may be written" if _writable_cgroup() else "none that may be written"
 
 
 def _landlock_version() -> int:

@@ -1,6 +1,7 @@
 """Plugins as operators see them: discovery, metadata, reload, enable, disable."""
 
 import asyncio
+import dataclasses
 import os
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 import structlog
 
 from app.governance.errors import PluginNotFound, PluginRefused
+from app.governance.isolation import IsolationLevel, reaches
 from app.governance.lifecycle import Availability
 from app.governance.schema_check import UnusableSchema, options_check, result_check
 from app.plugins.loader.plugin_discovery import (
@@ -23,8 +25,8 @@ from app.plugins.loader.plugin_discovery import (
     place_of,
 )
 from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
+from app.plugins.sandbox.confinement import WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
-from app.plugins.sandbox.launch import WorkerSpec
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
 from app.services.operator_file import OperatorSay, read_operator_file
 from app.storage.jobs import JobStore
@@ -54,6 +56,7 @@ class PluginManagementService:
         places: PluginPlaces,
         discovery: DiscoveryOptions,
         pool: PoolOptions,
+        least_isolation: IsolationLevel = IsolationLevel.PROCESS,
     ) -> None:
         self._registry = registry
         self._store = store
@@ -61,6 +64,7 @@ class PluginManagementService:
         self._places = places
         self._discovery = discovery
         self._pool = pool
+        self._least = least_isolation
         self._says: Mapping[str, OperatorSay] = {}
         self._sources: dict[str, Source] = {}
         self._changing = asyncio.Lock()
@@ -153,15 +157,16 @@ class PluginManagementService:
             return
         say = self._says.get(found.name, OperatorSay())
         limits = found.manifest.limits.cut_to(say.limits)
-        missing = [kind for kind in found.manifest.permissions if not _granted(found.manifest, say, kind)]
+        granted = granted_of(found.manifest, say)
         try:
-            record = _record(found, limits)
+            record = _record(found, limits, granted)
         except UnusableSchema as broken:
             self._refuse(found, Availability.FAILED, f"its manifest has an unusable schema: {broken}")
             return
         previous = self._held(found.name)
         pool = self._make_pool(found, say, limits)
-        unusable = await self._warm_up(pool, found.name) if (warm or say.warm) and not missing else None
+        obstacle = self._obstacle(found, granted)
+        unusable = await self._warm_up(pool, found.name) if (warm or say.warm) and obstacle is None else None
         if unusable is not None and previous is not None:
             await pool.close()
             raise unusable
@@ -171,13 +176,28 @@ class PluginManagementService:
         if isinstance(previous, ProcessWorkers):
             await previous.retire()
         override = overrides.get(found.name)
-        if missing:
-            where = f"{self._places.operator_file.name} under [{found.name}.grant]"
-            said = f"it asks for {', '.join(missing)}; grant it in {where}"
-            self._registry.set_availability(found.name, Availability.UNAVAILABLE, said, "permission_not_granted")
+        if obstacle is not None:
+            reason, code = obstacle
+            self._registry.set_availability(found.name, Availability.UNAVAILABLE, reason, code)
         elif not (override.enabled if override is not None else say.enabled):
             where = "over the API" if override is not None else f"in {self._places.operator_file.name}"
             self._disable(found.name, f"disabled by the operator {where}")
+
+    def _obstacle(self, found: Found, granted: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the reason and the code that keep the plugin from running, or None."""
+        assert found.manifest is not None
+        missing = [kind for kind, asked in found.manifest.permissions.items() if not _covers(granted.get(kind), asked)]
+        if missing:
+            where = f"{self._places.operator_file.name} under [{found.name}.grant]"
+            return f"it asks for {', '.join(missing)}; grant it in {where}", "permission_not_granted"
+        if granted.get("processes") and self._pool.confinement.cgroups is None:
+            said = "it is granted processes, but no control group here could end them all; run the server where one can"
+            return said, "permission_not_granted"
+        level = found.isolation.level(granted)
+        if not reaches(level, self._least):
+            opened = ", ".join(found.isolation.missing) or "its worker could do what must be denied"
+            return f"its isolation is {level}, and at least {self._least} is wanted: {opened}", "plugin_unavailable"
+        return None
 
     def _refuse(self, found: Found, availability: Availability, reason: str) -> None:
         log.warning("plugin not usable", plugin=found.name, reason=reason, detail=found.detail)
@@ -194,6 +214,8 @@ class PluginManagementService:
             say.config,
             limits.memory_mb,
             max(1, (os.cpu_count() or 1) // limits.workers),
+            self._pool.max_result_bytes,
+            granted=granted_of(found.manifest, say),
         )
 
         def unusable(availability: Availability, reason: str) -> None:
@@ -229,31 +251,34 @@ class PluginManagementService:
         return source
 
 
-def _granted(manifest: Manifest, say: OperatorSay, kind: str) -> bool:
-    asked, granted = manifest.permissions[kind], say.grant.get(kind)
-    if isinstance(asked, list):
-        return set(asked) <= set(granted or ())
-    return not asked or granted is True
+def granted_of(manifest: Manifest, say: OperatorSay) -> dict[str, Any]:
+    """Return what is granted of what the plugin asks for; what it does not ask for, it does not get."""
+    granted: dict[str, Any] = {}
+    for kind, asked in manifest.permissions.items():
+        given = say.grant.get(kind)
+        if isinstance(asked, list):
+            granted[kind] = [item for item in asked if item in (given or ())]
+        else:
+            granted[kind] = bool(asked and given)
+    return granted
 
 
-def _record(found: Found, limits: Limits) -> PluginRecord:
+def _covers(granted: object, asked: object) -> bool:
+    return granted == asked if isinstance(asked, list) else bool(granted) or not asked
+
+
+def _record(found: Found, limits: Limits, granted: Mapping[str, Any]) -> PluginRecord:
     assert found.manifest is not None
     manifest = found.manifest
     declared = manifest.limits.to_data()
-    effective = Manifest(
-        manifest.name,
-        manifest.version,
-        manifest.description,
-        limits,
-        manifest.permissions,
-        manifest.options_schema,
-        manifest.result_schema,
-    )
     return PluginRecord(
-        effective,
+        dataclasses.replace(manifest, limits=limits),
         found.source.kind,
         place_of(found.source),
         options_check(manifest.options_schema),
         result_check(manifest.result_schema),
         {"limits": declared} if declared != limits.to_data() else {},
+        granted,
+        found.isolation.level(granted),
+        found.isolation,
     )

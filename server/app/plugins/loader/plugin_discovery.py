@@ -3,13 +3,15 @@
 import asyncio
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from app.governance.isolation import Isolation
 from app.governance.lifecycle import Availability
-from app.plugins.sandbox.launch import WorkerSpec, how_it_ended
+from app.plugins.sandbox.confinement import Confinement, WorkerSpec
+from app.plugins.sandbox.launch import how_it_ended
 from app.plugins.sandbox.worker_process import WorkerGone, WorkerProcess
 from sightgate.manifest import Manifest, ManifestError, Source, check_name
 
@@ -28,13 +30,14 @@ class Found:
     availability: Availability = Availability.OK
     reason: str | None = None
     detail: str = ""
+    isolation: Isolation = field(default_factory=Isolation)
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryOptions:
-    """How sources are described: seconds each may take, how many at once, where scratch folders go."""
+    """How sources are described: seconds each may take, how many at once, how its worker is kept apart."""
 
-    scratch_root: Path
+    confinement: Confinement
     timeout_s: float = 30.0
     at_once: int = 4
 
@@ -86,7 +89,7 @@ async def describe_source(
     spec = WorkerSpec(source, interpreter=interpreter, config=configs, memory_mb=DISCOVERY_MEMORY_MB)
     worker: WorkerProcess | None = None
     try:
-        worker = await WorkerProcess.start(spec, options.scratch_root)
+        worker = await WorkerProcess.start(spec, options.confinement)
         rows = await worker.ready(options.timeout_s)
     except TimeoutError:
         return [_failed(source, interpreter, f"it was not loaded within {options.timeout_s:g} s")]
@@ -99,7 +102,8 @@ async def describe_source(
     finally:
         if worker is not None:
             await worker.end()
-    return [_found(source, interpreter, row) for row in rows] or [_failed(source, interpreter, "it holds no plugin")]
+    found = [_found(source, interpreter, row, worker.isolation) for row in rows]
+    return found or [_failed(source, interpreter, "it holds no plugin")]
 
 
 def place_of(source: Source) -> str:
@@ -113,13 +117,13 @@ def row_name(text: str) -> str:
     return kept[:64] or "unnamed"
 
 
-def _found(source: Source, interpreter: str, row: Mapping[str, Any]) -> Found:
+def _found(source: Source, interpreter: str, row: Mapping[str, Any], isolation: Isolation) -> Found:
     if "manifest" in row:
         try:
             manifest = Manifest.from_data(row["manifest"])
         except ManifestError as broken:
             return _failed(source, interpreter, f"its manifest is broken: {broken}")
-        return Found(manifest.name, source, interpreter, manifest)
+        return Found(manifest.name, source, interpreter, manifest, isolation=isolation)
     availability = Availability.UNAVAILABLE if row.get("unavailable") is True else Availability.FAILED
     try:
         name = check_name(row.get("name"))

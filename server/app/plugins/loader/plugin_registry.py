@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from app.governance.errors import PluginNotFound, PluginRefused
+from app.governance.isolation import Isolation, IsolationLevel
 from app.governance.lifecycle import Availability, Outcome, PluginState, derive_state
 from sightgate.manifest import Manifest
 
@@ -44,6 +45,9 @@ class PluginRecord:
     options_check: Callable[[Mapping[str, Any]], None] | None = None
     result_check: Callable[[Mapping[str, Any]], None] | None = None
     declared: Mapping[str, Any] = field(default_factory=dict)
+    granted: Mapping[str, Any] = field(default_factory=dict)
+    isolation_level: IsolationLevel = IsolationLevel.NONE
+    isolation: Isolation = field(default_factory=Isolation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,9 @@ class PluginRegistry:
             "origin": record.origin,
             "place": record.place,
             "declared": dict(record.declared),
+            "granted": dict(record.granted),
+            "isolation_level": record.isolation_level.value,
+            "isolation": record.isolation.to_data(),
             "instance": self.instance,
             "since": self.since.isoformat(),
         }

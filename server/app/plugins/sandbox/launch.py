@@ -1,25 +1,24 @@
 """Start a worker process: clean environment, own scratch folder, own session, output captured."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.plugins.sandbox.cgroups import Cgroup
+from app.plugins.sandbox.confinement import Confinement, WorkerSpec, make_scratch, policy_of, unprivileged_user
 from app.plugins.sandbox.process_tree import WORKER_VARIABLE, new_mark
-from sightgate.manifest import Source
 from sightgate.protocol import HELLO, encode_frame_head
+from sightgate.sandbox import Policy
 
-MAX_RESULT_BYTES = 16 * 1024 * 1024
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -27,70 +26,69 @@ _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 _launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sightgate-launch")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSpec:
-    """What a worker is to load and how. An empty ``plugin`` only describes the source."""
-
-    source: Source
-    plugin: str = ""
-    interpreter: str = sys.executable
-    config: Mapping[str, Any] = field(default_factory=dict)
-    memory_mb: int = 1024
-    threads: int = 1
-    max_result_bytes: int = MAX_RESULT_BYTES
-
-
 @dataclass(slots=True)
 class Launched:
-    """A started process: the server's end of its socket, the read end of its output, its scratch folder."""
+    """A started process: the server's end of its socket, the read end of its output, its scratch folder and group."""
 
     process: subprocess.Popen[bytes]
     connection: socket.socket
     output: int
     scratch: Path
     mark: str
+    cgroup: Cgroup | None
 
 
-async def launch(spec: WorkerSpec, scratch_root: Path) -> Launched:
+async def launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
     """Start a worker and send it ``hello``. Raises OSError if the system refuses another process."""
-    return await asyncio.get_running_loop().run_in_executor(_launcher, _launch, spec, scratch_root)
+    return await asyncio.get_running_loop().run_in_executor(_launcher, _launch, spec, confinement)
 
 
-def _launch(spec: WorkerSpec, scratch_root: Path) -> Launched:
-    scratch_root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    scratch = Path(tempfile.mkdtemp(prefix="worker-", dir=scratch_root))
+def _launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
+    with contextlib.ExitStack() as undo:
+        scratch = make_scratch(confinement.scratch_root)
+        undo.callback(shutil.rmtree, scratch, ignore_errors=True)
+        cgroup = confinement.cgroups.make(spec.memory_mb) if confinement.cgroups is not None else None
+        if cgroup is not None:
+            undo.callback(cgroup.end)
+        user = unprivileged_user(spec, scratch) if confinement.enforce else None
+        if user is not None:
+            os.chown(scratch, user, user)
+        launched = _start(spec, scratch, cgroup)
+        undo.callback(launched.process.kill)
+        if cgroup is not None:
+            cgroup.add(launched.process.pid)
+        # Nothing of the plugin's is imported before this frame has come.
+        launched.connection.sendall(hello(spec, policy_of(spec, confinement, scratch, user)))
+        launched.connection.setblocking(False)
+        os.set_blocking(launched.output, False)
+        undo.pop_all()
+    return launched
+
+
+def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None) -> Launched:
     mark = new_mark()
-    try:
+    with contextlib.ExitStack() as theirs_end, contextlib.ExitStack() as undo:
         ours, theirs = socket.socketpair()
         output, output_end = os.pipe()
-        try:
-            process = subprocess.Popen(
-                [spec.interpreter, "-I", "-u", "-m", "sightgate.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=output_end,
-                stderr=output_end,
-                pass_fds=(theirs.fileno(),),
-                env=worker_environment(scratch, spec.threads, mark),
-                cwd=scratch,
-                start_new_session=True,
-            )
-        except OSError:
-            ours.close()
-            os.close(output)
-            raise
-        finally:
-            theirs.close()
-            os.close(output_end)
-        ours.sendall(hello(spec))
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    ours.setblocking(False)
-    os.set_blocking(output, False)
-    return Launched(process, ours, output, scratch, mark)
+        undo.callback(ours.close)
+        undo.callback(os.close, output)
+        theirs_end.callback(theirs.close)
+        theirs_end.callback(os.close, output_end)
+        process = subprocess.Popen(
+            [spec.interpreter, "-I", "-u", "-m", "sightgate.worker", str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=output_end,
+            stderr=output_end,
+            pass_fds=(theirs.fileno(),),
+            env=worker_environment(scratch, spec, mark),
+            cwd=scratch,
+            start_new_session=True,
+        )
+        undo.pop_all()
+    return Launched(process, ours, output, scratch, mark, cgroup)
 
 
-def hello(spec: WorkerSpec) -> bytes:
+def hello(spec: WorkerSpec, policy: Policy) -> bytes:
     """Return the first frame for a worker."""
     body = json.dumps(
         {
@@ -98,19 +96,21 @@ def hello(spec: WorkerSpec) -> bytes:
             "plugin": spec.plugin,
             "config": dict(spec.config),
             "server_pid": os.getpid(),
-            "memory_mb": spec.memory_mb,
+            "policy": policy.to_data(),
             "max_result_bytes": spec.max_result_bytes,
         }
     ).encode()
     return encode_frame_head({"kind": HELLO}, len(body)) + body
 
 
-def worker_environment(scratch: Path, threads: int, mark: str) -> dict[str, str]:
+def worker_environment(scratch: Path, spec: WorkerSpec, mark: str) -> dict[str, str]:
     """Return a worker's environment: nothing of the server's but the locale; home and temporary files in scratch."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment.update(dict.fromkeys(_THREAD_COUNTS, str(max(1, threads))))
+    environment.update(dict.fromkeys(_THREAD_COUNTS, str(max(1, spec.threads))))
     environment.update(PATH=os.defpath, HOME=str(scratch), TMPDIR=str(scratch), PYTHONDONTWRITEBYTECODE="1")
     environment[WORKER_VARIABLE] = mark
+    if not spec.granted.get("gpu"):
+        environment["CUDA_VISIBLE_DEVICES"] = ""
     return environment
 
 

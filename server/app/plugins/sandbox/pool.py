@@ -7,7 +7,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,8 +14,9 @@ import structlog
 from app.governance.errors import CallEnded, PluginRefused
 from app.governance.execution_context import current_execution
 from app.governance.lifecycle import Availability
+from app.plugins.sandbox.confinement import MAX_RESULT_BYTES, Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
-from app.plugins.sandbox.launch import WorkerSpec, how_it_ended
+from app.plugins.sandbox.launch import how_it_ended
 from app.plugins.sandbox.worker_process import WorkerGone, WorkerProcess
 from app.plugins.sandbox.workers import Workers
 from sightgate.manifest import Limits, Manifest, ManifestError
@@ -28,12 +28,13 @@ AvailabilityListener = Callable[[Availability, str], None]
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """``scratch_root`` holds the workers' scratch folders. Times are seconds; an idle worker ends after ``idle_s``."""
+    """How a plugin's workers are run. Times are seconds; an idle worker ends after ``idle_s``."""
 
-    scratch_root: Path
+    confinement: Confinement
     max_wait_s: float = 10.0
     start_timeout_s: float = 60.0
     idle_s: float = 600.0
+    max_result_bytes: int = MAX_RESULT_BYTES
 
 
 @dataclass(slots=True)
@@ -182,7 +183,7 @@ class ProcessWorkers(Workers):
         self._starting += 1
         worker: WorkerProcess | None = None
         try:
-            worker = await WorkerProcess.start(self._spec, self._options.scratch_root)
+            worker = await WorkerProcess.start(self._spec, self._options.confinement)
             rows = await worker.ready(self._options.start_timeout_s)
             self._check_row(rows[0] if rows else {})
         except BaseException as failed:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,10 @@ from app.governance.errors import (
     PluginRefused,
 )
 from app.governance.execution_context import ExecutionContext
-from app.plugins.sandbox.launch import Launched, WorkerSpec, describe_exit, how_it_ended, launch
+from app.governance.isolation import Isolation, isolation_from
+from app.plugins.sandbox.confinement import Confinement, WorkerSpec
+from app.plugins.sandbox.launch import Launched, describe_exit, how_it_ended, launch
+from app.plugins.sandbox.memory_watch import MemoryWatch
 from app.plugins.sandbox.output_tail import OutputTail
 from app.plugins.sandbox.process_tree import end_process_tree, wait_for_exit
 from sightgate.protocol import (
@@ -113,28 +116,33 @@ class _Connection(asyncio.Protocol):
 class WorkerProcess:
     """A running worker. One call at a time; after ``end`` it is of no more use."""
 
-    def __init__(self, launched: Launched, spec: WorkerSpec, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, launched: Launched, spec: WorkerSpec, memory_means: str) -> None:
+        loop = asyncio.get_running_loop()
         self.spec = spec
+        self.isolation = Isolation()
         self.calls = 0
         self.idle_since = time.monotonic()
         self.call_id: str | None = None
         self.usage: Usage | None = None
         self._launched = launched
         self._loop = loop
+        self._memory_means = memory_means
         self._output = OutputTail(loop, launched.output)
+        self._memory = MemoryWatch(launched.process.pid, spec.memory_mb, self._too_much_memory)
+        self._memory.start()
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[tuple[Header, bytes]] | None = None
         self._context: ExecutionContext | None = None
         self._gone: str | None = None
         self._ended: asyncio.Task[int] | None = None
+        self._ending: asyncio.Task[Any] | None = None
 
     @classmethod
-    async def start(cls, spec: WorkerSpec, scratch_root: Path) -> "WorkerProcess":
+    async def start(cls, spec: WorkerSpec, confinement: Confinement) -> "WorkerProcess":
         """Start a process and connect to it; it is not ready yet. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        worker = cls(await launch(spec, scratch_root), spec, loop)
+        worker = cls(await launch(spec, confinement), spec, confinement.memory_means)
         limit = spec.max_result_bytes + BODY_ALLOWANCE
-        transport, _ = await loop.create_unix_connection(
+        transport, _ = await asyncio.get_running_loop().create_unix_connection(
             lambda: _Connection(worker._on_frame, worker._on_end, limit), sock=worker._launched.connection
         )
         worker._transport = transport
@@ -153,7 +161,7 @@ class WorkerProcess:
         return self._output.text(last)
 
     async def ready(self, within_s: float) -> list[dict[str, Any]]:
-        """Wait for the manifests. Raises WorkerGone or TimeoutError; the caller then ends the worker."""
+        """Wait for the manifests, and note the isolation. Raises WorkerGone or TimeoutError: end the worker then."""
         async with asyncio.timeout(within_s):
             header, body = await self._next_frame()
         if header["kind"] != READY:
@@ -165,6 +173,7 @@ class WorkerProcess:
                 raise TypeError("no list of objects")
         except (msgspec.DecodeError, RecursionError, KeyError, TypeError) as broken:
             raise WorkerGone("its manifest is not readable") from broken
+        self.isolation = isolation_from(said.get("isolation"), self._memory_means)
         return rows
 
     async def call(
@@ -215,6 +224,21 @@ class WorkerProcess:
         finally:
             timer.cancel()
 
+    def _too_much_memory(self, resident: int) -> None:
+        failure = self._out_of_memory(resident)
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(failure)
+        else:  # between calls: nobody is told, the worker is replaced
+            self._in_background(self.end())
+
+    def _out_of_memory(self, peak_bytes: int) -> CallEnded:
+        said = f"the plugin needed more than the {self.spec.memory_mb} MiB of memory it may use; its worker was ended"
+        peak_mb = round(peak_bytes / 1024 / 1024)
+        return CallEnded("plugin_out_of_memory", said, limit_mb=self.spec.memory_mb, peak_mb=peak_mb)
+
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._ending = self._loop.create_task(work)
+
     def _time_out(self, reply: "asyncio.Future[tuple[Header, bytes]]", timeout_s: float) -> None:
         if not reply.done():
             said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
@@ -228,7 +252,12 @@ class WorkerProcess:
             status = await wait_for_exit(self._launched.process, SELF_EXIT_S)
         except TimeoutError:
             ended_itself, status = False, 0
+        group = self._launched.cgroup
+        starved = group is not None and group.memory_ended_it()
+        peak_bytes = max(group.peak_bytes() if group is not None else 0, self._memory.peak_bytes)
         await self.end()
+        if starved:
+            return self._out_of_memory(peak_bytes)
         if not ended_itself:
             return CallEnded(
                 "plugin_crashed", f"the plugin's worker is unusable, {how}; it was ended", cause="protocol"
@@ -284,12 +313,17 @@ class WorkerProcess:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as unusable:
             # A worker makes strict JSON: this one was forged by the plugin, or the worker is broken.
             raise OutputValidationError("invalid_output", f"the result is not JSON: {unusable}") from None
+        if failure.kind == OUT_OF_MEMORY:
+            raise self._out_of_memory(self.usage.peak_bytes if self.usage is not None else 0)
         raise error_of(failure)
 
     async def _end(self) -> int:
+        self._memory.close()
         try:
             return await end_process_tree(self._launched.process, self._launched.mark)
         finally:
+            if self._launched.cgroup is not None:
+                await self._loop.run_in_executor(None, self._launched.cgroup.end)
             if self._transport is not None:
                 self._transport.abort()
             self._output.text()
@@ -305,8 +339,6 @@ def error_of(failure: WorkerFailure) -> GovernedError:
     if failure.kind == OUTPUT:
         code = "output_too_large" if failure.code == "output_too_large" else "invalid_output"
         return OutputValidationError(code, failure.message, **_own_details(failure))
-    if failure.kind == OUT_OF_MEMORY:
-        return CallEnded("plugin_out_of_memory", "the plugin ran out of memory")
     if failure.kind == UNAVAILABLE:
         return PluginRefused("plugin_unavailable", failure.message)
     return PluginRaised(failure.message, failure.exception[:200], failure.traceback)

@@ -1,0 +1,34 @@
+"""The few system calls that Python has no function for, by ctypes. No package is needed."""
+
+import ctypes
+import os
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+PR_SET_NO_NEW_PRIVS = 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def syscall(number: int, *arguments: int | bytes) -> int:
+    """Make a system call; ``bytes`` are passed by address. Raises OSError."""
+    passed = [
+        ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_long(argument) for argument in arguments
+    ]
+    result: int = _libc.syscall(ctypes.c_long(number), *passed)
+    return _checked(result)
+
+
+def prctl(option: int, second: int = 0, third: int = 0) -> None:
+    """Call prctl(2); ``third`` may be an address. Raises OSError."""
+    rest = (ctypes.c_ulong(value) for value in (second, third, 0, 0))
+    _checked(_libc.prctl(option, *rest))
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result

@@ -1,0 +1,98 @@
+"""Bad usage gets one clear line and exit code 2."""
+
+import os
+
+import pytest
+
+from app.cli import main
+from app.storage.data_folder import DataFolderLock
+from sightgate.check import sample_png
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "Missing command"),
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["analyze"], "Missing argument 'IMAGE...'"),
+        (["analyze", "a.png"], "Missing option '--plugin'"),
+        (["analyze", "nowhere.png", "-p", "sizes"], "'nowhere.png' does not exist"),
+        (["analyze", "plugins", "-p", "sizes"], "'plugins' is a directory"),
+        (["analyze", "a.png", "-p", "sizes", "-o", "flag"], "--option wants KEY=VALUE, not 'flag'"),
+        (["analyze", "a.png", "-p", "sizes", "-o", "=1"], "--option wants KEY=VALUE"),
+        (["analyze", "a.png", "-p", "sizes", "-o", "k=1", "-o", "k=2"], "--option k is given twice"),
+        (["analyze", "a.png", "-p", "sizes", "--frob"], "No such option: --frob"),
+        (["analyze", "a.png", "-p", "sizes", "--plugins-dir", "nowhere"], "the plugin folder nowhere cannot be read"),
+        (["serve", "--port", "many"], "'--port'"),
+        (["serve", "--port", "70000"], "--port: Input should be less than or equal to 65535"),
+        (["serve", "--log-format", "xml"], "--log-format: Input should be 'auto', 'json' or 'readable'"),
+        (["serve", "--plugins-dir", "nowhere"], "the plugin folder nowhere cannot be read"),
+        (["serve", "--host", "192.0.2.1"], "refusing to listen on 192.0.2.1 without an API key"),
+        (["plugins", "show"], "Missing argument 'NAME'"),
+        (["jobs", "list"], "there is no data folder"),
+        (["jobs", "list", "--status", "odd"], "'odd' is not one of"),
+        (["jobs", "list", "--limit", "0"], "'--limit'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_usage_gets_one_clear_line(folder, capsys, arguments, says):
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert says in said.err.splitlines()[0]
+    assert "Traceback" not in said.err
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with one image and an empty folder of plugins, where the command runs."""
+    (tmp_path / "a.png").write_bytes(sample_png(8, 8))
+    (tmp_path / "plugins").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("SIGHTGATE_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_program_itself_ends_with_that_line_and_code(cli):
+    ended = cli.run("analyze", "a.png")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.line == "sightgate: Missing option '--plugin' / '-p'. (try: sightgate analyze --help)"
+
+
+def test_a_setting_of_the_environment_that_does_not_fit_is_named(cli):
+    cli.variables["SIGHTGATE_PORT"] = "many"
+    ended = cli.run("doctor")
+    assert ended.code == 2
+    assert ended.line.startswith("sightgate: SIGHTGATE_PORT: ")
+
+
+def test_a_broken_operator_file_is_one_line(cli):
+    (cli.folder / "data").mkdir()
+    (cli.folder / "data" / "plugins.toml").write_text("[sizes]\ncolour = 'red'\n")
+    for command in (["serve", "--port", "0"], ["analyze", "a.png", "-p", "sizes"]):
+        ended = cli.run(*command)
+        assert ended.code == 2
+        assert "plugins.toml: [sizes] has no setting 'colour'" in ended.line
+
+
+def test_a_data_folder_that_is_a_file_is_one_line(cli):
+    ended = cli.run("serve", "--port", "0", "--data-dir", "a.png")
+    assert ended.code == 2
+    assert "the data folder a.png cannot be used" in ended.line
+
+
+def test_a_data_folder_that_a_command_holds_is_one_line(cli):
+    lock = DataFolderLock(cli.folder / "data")
+    lock.acquire()
+    try:
+        ended = cli.run("analyze", "a.png", "-p", "sizes")
+    finally:
+        lock.release()
+    assert ended.code == 2
+    assert "is in use by process" in ended.line
+    assert "try again" in ended.line
+
+
+def test_help_and_version_succeed(cli):
+    assert "analyze" in cli.run("--help").out
+    assert cli.run("version").out.startswith("sightgate ")
