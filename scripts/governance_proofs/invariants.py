@@ -11,7 +11,7 @@ class BadTable(Exception):
 
 @dataclass(frozen=True)
 class Invariant:
-    """One thing that must hold. ``tests`` are pytest node ids, ``rules`` the scanner's, ``contracts`` import-linter's."""
+    """One thing that must hold, and its evidence: pytest node ids, scanner rules, ids of import contracts."""
 
     id: str
     says: str

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .atoms import UNKNOWN, Atom, Class, External, Function, Gate, Object, Plugin, Text, Unknown, Value, named
+from .atoms import UNKNOWN, Atom, Class, External, Function, Gate, Object, Plugin, Text, Unknown, Value, is_plugin_class_name, named
 from .findings import Finding, Rule
 from .layout import GATE_CLASS, RUN_METHODS, WORKER_CALL
 from .libraries import only_looks
@@ -108,6 +108,8 @@ class _Sites:
                 return Rule.UNRESOLVED_RUN
             case Gate(by_name=True):
                 return None if self._is_like_a_gate_call(base) else Rule.UNRESOLVED_RUN
+            case External(dotted=dotted) if is_plugin_class_name(dotted):
+                return Rule.DIRECT_RUN
             case Class() | Object():
                 return self._of_class(atom.of if isinstance(atom, Object) else atom, name)
         return None

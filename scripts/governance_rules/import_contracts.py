@@ -28,7 +28,7 @@ class StandardLibraryOnly(Contract):
         modules = {package, *graph.find_descendants(package)}
         allowed = {
             (found.importer.name, found.imported.name)
-            for found in import_expressions_to_imports(graph, list(self.while_running or ()))
+            for found in import_expressions_to_imports(graph, list(self.while_running or ()))  # type: ignore[arg-type]
         }
         broken = [
             f"{found['importer']}:{found['line_number']}: {found['line_contents']}"
@@ -51,17 +51,20 @@ def _waits(found: DetailedImport) -> bool:
     if spec is None or spec.origin is None:
         return False
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    return found["line_number"] not in set(_lines_run_at_import(tree))
+    return found["line_number"] in set(_lines_that_wait(tree, False))
 
 
-def _lines_run_at_import(node: ast.AST) -> Iterator[int]:
+def _lines_that_wait(node: ast.AST, waits: bool) -> Iterator[int]:
+    """Yield the lines of imports inside functions, and of those for type checkers."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.Import, ast.ImportFrom)):
+        if isinstance(child, (ast.Import, ast.ImportFrom)) and waits:
             yield child.lineno
-        elif isinstance(child, ast.If) and _is_for_type_checkers(child.test):
-            yield from (line for other in child.orelse for line in _lines_run_at_import(other))
-        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            yield from _lines_run_at_import(child)
+        inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if isinstance(child, ast.If) and _is_for_type_checkers(child.test):
+            yield from (line for part in child.body for line in _lines_that_wait(ast.Module([part], []), True))
+            yield from (line for part in child.orelse for line in _lines_that_wait(ast.Module([part], []), waits))
+        else:
+            yield from _lines_that_wait(child, waits or inside)
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:

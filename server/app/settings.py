@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     start_timeout_s: float = Field(60.0, gt=0, description="Longest start of a worker, loading included, seconds.")
     discovery_timeout_s: float = Field(30.0, gt=0, description="Longest import of a plugin at discovery, seconds.")
     idle_s: float = Field(600.0, gt=0, description="An unused worker ends after this time, seconds.")
+    recycle_calls: int = Field(100_000, ge=1, description="Calls after which a worker is replaced.")
+    recycle_growth_mb: int = Field(
+        512, ge=1, description="Memory beyond its first calls' above which a worker is replaced, MiB."
+    )
     drain_s: float = Field(10.0, ge=0, description="Time that running calls get at shutdown, seconds.")
     durability: Literal["full", "normal"] = Field(
         "full", description="`full`: an accepted job survives a power cut; `normal`: a crash of the server."

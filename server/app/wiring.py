@@ -117,9 +117,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         home,
         PluginPlaces(settings.plugins_dir, data / "plugins.toml", settings.installed_plugins),
         DiscoveryOptions(confinement, settings.discovery_timeout_s),
-        PoolOptions(
-            confinement, settings.max_wait_s, settings.start_timeout_s, settings.idle_s, settings.max_result_bytes
-        ),
+        _pool_options(settings, confinement),
         IsolationLevel(settings.min_isolation),
     )
     metrics.add_gauges(lambda: _gauges(registry, plugins, store))
@@ -137,6 +135,18 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         threads=threads,
         store=store,
         lock=DataFolderLock(data),
+    )
+
+
+def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:
+    return PoolOptions(
+        confinement,
+        max_wait_s=settings.max_wait_s,
+        start_timeout_s=settings.start_timeout_s,
+        idle_s=settings.idle_s,
+        recycle_calls=settings.recycle_calls,
+        recycle_growth_mb=settings.recycle_growth_mb,
+        max_result_bytes=settings.max_result_bytes,
     )
 
 

@@ -36,8 +36,8 @@ class Failure:
         """Return the failure as JSON; details that are no JSON are left out."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         try:
-            return json.dumps(data, allow_nan=False).encode()
-        except (TypeError, ValueError, RecursionError):
+            return json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
+        except (TypeError, ValueError, RecursionError):  # UnicodeEncodeError is a ValueError
             return json.dumps({**data, "details": {}}).encode()
 
 
@@ -76,7 +76,7 @@ def describe_exception(raised: BaseException) -> Failure:
     """Return what a plugin raised as a Failure, sorted by the exception's class."""
     name, message, trace = type(raised).__name__, _text(raised), _traceback(raised)
     if isinstance(raised, InputError):
-        return Failure(INPUT, message, str(raised.code), name, trace, dict(raised.details))
+        return Failure(INPUT, message, _valid_unicode(str(raised.code)), name, trace, dict(raised.details))
     if isinstance(raised, Unavailable):
         return Failure(UNAVAILABLE, message, "plugin_unavailable", name, trace)
     if isinstance(raised, InvalidResult):
@@ -91,7 +91,7 @@ def _text(raised: BaseException) -> str:
         text = str(raised)
     except Exception:  # an exception whose own __str__ raises
         text = ""
-    return text[:MAX_MESSAGE].encode(errors="replace").decode()
+    return _valid_unicode(text[:MAX_MESSAGE])
 
 
 def _traceback(raised: BaseException) -> str:
@@ -99,4 +99,8 @@ def _traceback(raised: BaseException) -> str:
         lines = traceback.format_exception(raised, limit=-50)
     except Exception:  # an exception whose __str__ or __cause__ is broken
         lines = traceback.format_tb(raised.__traceback__, limit=-50)
-    return "".join(lines)[-MAX_TRACEBACK:].encode(errors="replace").decode()
+    return _valid_unicode("".join(lines)[-MAX_TRACEBACK:])
+
+
+def _valid_unicode(text: str) -> str:
+    return text.encode(errors="replace").decode()

@@ -70,7 +70,7 @@ def describe(plugin_class: type) -> Manifest:
 def check_requirements(plugin: object, config: Mapping[str, Any]) -> None:
     """Raise Unavailable if a module that the plugin requires is not there or the plugin itself names a reason."""
     for module in getattr(plugin, "requires", ()):
-        if importlib.util.find_spec(module) is None:
+        if not _is_importable(module):
             raise Unavailable(f"it needs the module {module!r}, which is not installed in its environment")
     unavailable = getattr(plugin, "unavailable", None)
     reason = unavailable(dict(config)) if callable(unavailable) else None
@@ -87,6 +87,13 @@ def load_plugin(plugin: object, config: Mapping[str, Any]) -> None:
         load(dict(config))
     else:
         load()
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it is a part of is not there
+        return False
 
 
 def _schema_of(what: str, annotated: Any, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
@@ -112,10 +119,12 @@ def _module_name(stem: str) -> str:
 
 def _own_classes(module: ModuleType) -> Iterator[type]:
     inside = f"{module.__name__}."
+    seen: set[type] = set()  # a class may stand under several names
     for name, member in vars(module).items():
         if isinstance(member, type) and not name.startswith("_") and not member.__name__.startswith("_"):
             defined_in = member.__module__
-            if defined_in == module.__name__ or defined_in.startswith(inside):
+            if member not in seen and (defined_in == module.__name__ or defined_in.startswith(inside)):
+                seen.add(member)
                 yield member
 
 

@@ -100,6 +100,8 @@ class Channel:
         prefix = self._exactly(PREFIX.size)
         if not prefix:
             return None
+        if len(prefix) != PREFIX.size:
+            raise ProtocolError("the stream ended within a frame")
         header_length, body_length = PREFIX.unpack(prefix)
         check_lengths(header_length, body_length, self._max_body_bytes)
         return decode_header(self.read(header_length)), body_length

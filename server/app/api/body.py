@@ -1,5 +1,6 @@
 """Read a request's body within the limit, and turn it into an AnalysisRequest."""
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -14,7 +15,8 @@ from app.services.execution.analysis_execution_service import AnalysisRequest, E
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
-FIELDS = frozenset({"plugin", "image", "mime_type", "options"})
+FIELDS = frozenset({"plugin", "image", "mime_type", "options", "timeout_s"})
+MAX_TIMEOUT_S = 86_400
 MAX_FIELD_BYTES = 1024 * 1024
 
 _decode = msgspec.json.Decoder().decode
@@ -93,7 +95,8 @@ def parse_json(body: bytes) -> AnalysisRequest:
     if "image" not in data:
         raise RequestError("malformed_request", "image is missing; send it as base64", field="image")
     image = EncodedImage(_text(data, "image"), _text(data, "mime_type") or None)
-    return AnalysisRequest(_text(data, "plugin"), image, _options(data.get("options")))
+    timeout_s = _timeout(data.get("timeout_s"))
+    return AnalysisRequest(_text(data, "plugin"), image, _options(data.get("options")), timeout_s=timeout_s)
 
 
 async def read_any(request: Request, limit: int) -> AnalysisRequest:
@@ -110,12 +113,12 @@ async def read_any(request: Request, limit: int) -> AnalysisRequest:
 
 async def _read_raw(request: Request, limit: int) -> AnalysisRequest:
     query = request.query_params
-    unknown = set(query.keys()) - {"plugin", "options"}
+    unknown = set(query.keys()) - {"plugin", "options", "timeout_s"}
     if unknown:
         raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
     options = _options_text(query.get("options", ""))
     image = UploadedImage(await read_body(request, limit), request.headers.get("content-type"))
-    return AnalysisRequest(query.get("plugin", ""), image, options)
+    return AnalysisRequest(query.get("plugin", ""), image, options, timeout_s=_timeout(query.get("timeout_s")))
 
 
 async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
@@ -135,7 +138,9 @@ async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
             raise RequestError("malformed_request", "image must be a file part", field="image")
         declared = _form_text(form, "mime_type") or upload.content_type
         image = UploadedImage(await upload.read(), declared)
-        return AnalysisRequest(_form_text(form, "plugin"), image, _options_text(_form_text(form, "options")))
+        options = _options_text(_form_text(form, "options"))
+        timeout_s = _timeout(_form_text(form, "timeout_s") or None)
+        return AnalysisRequest(_form_text(form, "plugin"), image, options, timeout_s=timeout_s)
     finally:
         await form.close()
 
@@ -186,6 +191,18 @@ def _options(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError("malformed_request", "options must be an object", field="options")
     return value
+
+
+def _timeout(value: object) -> float | None:
+    """Return a time limit in seconds, given as a number or as text."""
+    if value is None:
+        return None
+    with contextlib.suppress(TypeError, ValueError):
+        seconds = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else 0.0
+        if 0 < seconds <= MAX_TIMEOUT_S:
+            return seconds
+    said = f"timeout_s must be a number of seconds above 0, at most {MAX_TIMEOUT_S}"
+    raise RequestError("malformed_request", said, field="timeout_s")
 
 
 def _unsupported(kind: str, instead: str) -> RequestError:

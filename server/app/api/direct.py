@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import on_fault, refuse
+from app.api.hang_up import CallerWatch
 from app.governance.errors import GovernedError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -27,13 +28,20 @@ class DirectRoutes:
         if endpoint is None or scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        try:
-            response = await endpoint(request)
-        except GovernedError as refusal:
-            response = refuse(refusal)
-        except ClientDisconnect:
-            return
-        except Exception as fault:  # one of the four boundaries: the HTTP handler
-            response = await on_fault(request, fault)
-        await response(scope, receive, send)
+        watch = CallerWatch(receive)
+        request = Request(scope, watch.receive)
+        response = await watch.run(lambda: _answer(endpoint, request))
+        if response is not None:
+            await response(scope, receive, send)
+
+
+async def _answer(endpoint: Endpoint, request: Request) -> Response | None:
+    """Return the endpoint's response, or the one for its failure; None if the caller left while it was read."""
+    try:
+        return await endpoint(request)
+    except GovernedError as refusal:
+        return refuse(refusal)
+    except ClientDisconnect:
+        return None
+    except Exception as fault:  # one of the four boundaries: the HTTP handler
+        return await on_fault(request, fault)

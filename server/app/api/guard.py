@@ -44,9 +44,16 @@ class Guard:
                 return None
             return RequestError("unauthorized", "send the API key: Authorization: Bearer KEY")
         host = headers.get("host", "")
-        if host and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if host and not is_loopback(_name_of(host)):
             return RequestError("forbidden", "without an API key the server answers only under its loopback address")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return RequestError("forbidden", "without an API key the server does not answer pages of other sites")
         return None
+
+
+def _name_of(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # brackets that hold no IPv6 address
+        return ""

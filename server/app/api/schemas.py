@@ -28,6 +28,9 @@ class AnalyzeBody(BaseModel):
     image: str = Field(description="The image file's bytes as base64.")
     mime_type: str = Field(description="image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff.")
     options: dict[str, Any] = Field(default_factory=dict, description="The plugin's options, as its schema says.")
+    timeout_s: float | None = Field(
+        None, gt=0, le=86_400, description="Seconds the call may wait and run in all, within the plugin's own limit."
+    )
 
 
 class UploadBody(BaseModel):
@@ -37,6 +40,7 @@ class UploadBody(BaseModel):
     image: bytes = Field(json_schema_extra={"format": "binary"})
     mime_type: str | None = Field(None, description="The image's type, if the part's own is not right.")
     options: str = Field("", description="The plugin's options as JSON text.")
+    timeout_s: float | None = Field(None, description="As for JSON.")
 
 
 class AnalyzeAnswer(BaseModel):

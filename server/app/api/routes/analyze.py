@@ -24,6 +24,7 @@ RAW_PARAMETERS = [
         "description": "For a raw body: the plugin's name.",
     },
     {"name": "options", "in": "query", "schema": {"type": "string"}, "description": "For a raw body: options as JSON."},
+    {"name": "timeout_s", "in": "query", "schema": {"type": "number"}, "description": "For a raw body: as for JSON."},
 ]
 ANY_BODY = {
     "requestBody": {

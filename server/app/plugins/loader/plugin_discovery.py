@@ -1,6 +1,7 @@
 """Find plugins: entry points (from metadata alone) and plugin folders. A throw-away worker imports them, not we."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -113,7 +114,7 @@ def place_of(source: Source) -> str:
 
 def row_name(text: str) -> str:
     """Return a name a row can have, made from a file's stem or whatever a broken plugin calls itself."""
-    kept = "".join(char if char.isalnum() and char.isascii() else "-" for char in text.lower()).strip("-_")
+    kept = re.sub("[^a-z0-9_-]", "-", text.lower()).strip("-_")
     return kept[:64] or "unnamed"
 
 

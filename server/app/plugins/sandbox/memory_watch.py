@@ -16,6 +16,7 @@ class MemoryWatch:
         self.peak_bytes = 0
         self._limit = limit_mb * _MIB
         self._on_excess = on_excess
+        self._first: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         try:
             self._statm: int | None = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -36,13 +37,25 @@ class MemoryWatch:
             os.close(self._statm)
             self._statm = None
 
+    def grown_bytes(self) -> int:
+        """Return how much more memory the process has than when this was first asked."""
+        resident = self._resident()
+        if resident is None:
+            return 0
+        if self._first is None:
+            self._first = resident
+        return resident - self._first
+
+    def _resident(self) -> int | None:
+        try:
+            return None if self._statm is None else int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE
+        except (OSError, IndexError, ValueError):  # the process has ended
+            return None
+
     def _look(self) -> None:
         self._timer = None
-        if self._statm is None:
-            return
-        try:
-            resident = int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE
-        except (OSError, IndexError, ValueError):  # the process has ended
+        resident = self._resident()
+        if resident is None:
             return
         self.peak_bytes = max(self.peak_bytes, resident)
         if resident > self._limit:

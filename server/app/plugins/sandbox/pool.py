@@ -23,17 +23,24 @@ from sightgate.manifest import Limits, Manifest, ManifestError
 
 log = structlog.get_logger("sightgate.workers")
 
+LOOK_AT_MEMORY_EVERY = 32
+
 AvailabilityListener = Callable[[Availability, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """How a plugin's workers are run. Times are seconds; an idle worker ends after ``idle_s``."""
+    """How a plugin's workers are run. Times are seconds; an idle worker ends after ``idle_s``.
+
+    A worker is replaced after ``recycle_calls``, or when it keeps ``recycle_growth_mb`` MiB more than at first.
+    """
 
     confinement: Confinement
     max_wait_s: float = 10.0
     start_timeout_s: float = 60.0
     idle_s: float = 600.0
+    recycle_calls: int = 100_000
+    recycle_growth_mb: int = 512
     max_result_bytes: int = MAX_RESULT_BYTES
 
 
@@ -97,9 +104,7 @@ class ProcessWorkers(Workers):
         call_id = context.call_id if context is not None else uuid.uuid4().hex
         worker = await self._take()
         try:
-            result = await worker.call(
-                call_id, payload, self._time_left(context.deadline if context is not None else None), context
-            )
+            result = await worker.call(call_id, payload, self._limits.timeout_s, context)
         except (CallEnded, asyncio.CancelledError) as ended:
             self._let_go_of_ended(worker, ended)
             raise
@@ -141,12 +146,6 @@ class ProcessWorkers(Workers):
         await asyncio.gather(
             *(worker.stop() for worker in idle), *(worker.end() for worker in self._busy), *self._ending
         )
-
-    def _time_left(self, deadline: float | None) -> float:
-        """Return the seconds this call may run: the plugin's limit, or less if its deadline is nearer."""
-        if deadline is None:
-            return self._limits.timeout_s
-        return max(0.0, min(self._limits.timeout_s, deadline - asyncio.get_running_loop().time()))
 
     async def _take(self) -> WorkerProcess:
         if self._closed:
@@ -232,6 +231,11 @@ class ProcessWorkers(Workers):
         if not worker.alive:
             self._bury(worker)
             return
+        if not self._closed and self._is_worn_out(worker):
+            self._busy.discard(worker)
+            self._in_background(worker.stop())
+            self._wake_one(None)
+            return
         if not self._closed and self._wake_one(worker):
             return
         self._busy.discard(worker)
@@ -242,6 +246,12 @@ class ProcessWorkers(Workers):
         self._idle.append(worker)
         if self._reaper is None:
             self._reaper = asyncio.get_running_loop().call_later(self._options.idle_s, self._reap)
+
+    def _is_worn_out(self, worker: WorkerProcess) -> bool:
+        """Tell whether a worker has served long enough, or keeps much more memory than at first."""
+        if worker.calls >= self._options.recycle_calls:
+            return True
+        return worker.calls % LOOK_AT_MEMORY_EVERY == 0 and worker.grown_mb() > self._options.recycle_growth_mb
 
     def _wake_one(self, worker: WorkerProcess | None) -> bool:
         """Hand a worker, or the free place of one, to the caller that has waited longest."""

@@ -48,6 +48,7 @@ from sightgate.protocol import (
 # A result's header and a failure's traceback come on top of the result's own limit.
 BODY_ALLOWANCE = 1024 * 1024
 SELF_EXIT_S = 0.25
+_DEADLINE = "the call's own time limit passed while the plugin ran; its worker was ended"
 
 
 class WorkerFailure(msgspec.Struct, forbid_unknown_fields=True):
@@ -187,7 +188,7 @@ class WorkerProcess:
         self.call_id, self._context = call_id, context
         try:
             self._send_call(call_id, payload)
-            header, body = await self._within(timeout_s)
+            header, body = await self._within(timeout_s, context.deadline if context is not None else None)
             return self._read_answer(header, body)
         except (CallEnded, asyncio.CancelledError):
             await self.end()
@@ -209,14 +210,24 @@ class WorkerProcess:
                 await wait_for_exit(self._launched.process, within_s)
         await self.end()
 
+    def grown_mb(self) -> float:
+        """Return how many MiB of memory the worker keeps beyond what it had when this was first asked."""
+        return self._memory.grown_bytes() / 1024 / 1024
+
     def cancel_call(self) -> None:
         """Fail the call in flight as cancelled; the worker is ended by whoever awaits the call."""
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(CallEnded("cancelled"))
 
-    async def _within(self, timeout_s: float) -> tuple[Header, bytes]:
+    async def _within(self, timeout_s: float, deadline: float | None) -> tuple[Header, bytes]:
         reply = self._next_frame()
-        timer = self._loop.call_later(timeout_s, self._time_out, reply, timeout_s)
+        ends = self._loop.time() + timeout_s
+        if deadline is not None and deadline < ends:
+            # The caller's own limit says nothing of the plugin's health.
+            timer = self._loop.call_at(deadline, _fail, reply, CallEnded("deadline_exceeded", _DEADLINE))
+        else:
+            said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
+            timer = self._loop.call_at(ends, _fail, reply, CallEnded("plugin_timeout", said, limit_s=timeout_s))
         try:
             return await reply
         except WorkerGone:
@@ -238,11 +249,6 @@ class WorkerProcess:
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
         self._ending = self._loop.create_task(work)
-
-    def _time_out(self, reply: "asyncio.Future[tuple[Header, bytes]]", timeout_s: float) -> None:
-        if not reply.done():
-            said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
-            reply.set_exception(CallEnded("plugin_timeout", said, limit_s=timeout_s))
 
     async def _crashed(self) -> CallEnded:
         """Return how the worker ended: by itself if it is doing so, else by our hand because it is of no use."""
@@ -329,6 +335,11 @@ class WorkerProcess:
             self._output.text()
             self._output.close()
             await self._loop.run_in_executor(None, _remove, self._launched.scratch)
+
+
+def _fail(reply: "asyncio.Future[tuple[Header, bytes]]", failure: CallEnded) -> None:
+    if not reply.done():
+        reply.set_exception(failure)
 
 
 def error_of(failure: WorkerFailure) -> GovernedError:

@@ -28,12 +28,16 @@ class UploadedImage:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRequest:
-    """One request as it came over any transport. ``owner`` is who asks."""
+    """One request as it came over any transport.
+
+    ``timeout_s`` is how long it may wait and run in all, within the plugin's own limit; ``owner`` is who asks.
+    """
 
     plugin: str
     image: EncodedImage | UploadedImage
     options: dict[str, Any] = field(default_factory=dict)
     owner: str | None = None
+    timeout_s: float | None = None
 
 
 class AnalysisExecutionService:
@@ -53,13 +57,13 @@ class AnalysisExecutionService:
 
     async def analyze_async(self, plugin_name: str, payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The awaitable twin of ``analyze``."""
-        outcome = await self._run_waiting(plugin_name, payload, None)
+        outcome = await self._run_waiting(plugin_name, payload)
         return outcome.result, outcome.envelope
 
     async def execute(self, request: AnalysisRequest) -> JobOutcome:
         """Run a request and wait for its end. Raises RequestError if the request itself cannot be used."""
         payload = self._payload_of(request)
-        return await self._run_waiting(request.plugin, payload, request.owner)
+        return await self._run_waiting(request.plugin, payload, request.owner, request.timeout_s)
 
     async def submit(self, request: AnalysisRequest) -> str:
         """Accept a request as a durable job and return its id.
@@ -69,10 +73,16 @@ class AnalysisExecutionService:
         """
         payload = self._payload_of(request)
         self._plugins.check(request.plugin)
-        return await self._jobs.create_job_async(request.plugin, payload, owner=request.owner)
+        return await self._jobs.create_job_async(
+            request.plugin, payload, owner=request.owner, timeout_s=request.timeout_s
+        )
 
-    async def _run_waiting(self, plugin_name: str, payload: dict[str, Any], owner: str | None) -> JobOutcome:
-        job_id = await self._jobs.create_job_async(plugin_name, payload, durable=False, owner=owner)
+    async def _run_waiting(
+        self, plugin_name: str, payload: dict[str, Any], owner: str | None = None, timeout_s: float | None = None
+    ) -> JobOutcome:
+        job_id = await self._jobs.create_job_async(
+            plugin_name, payload, durable=False, owner=owner, timeout_s=timeout_s
+        )
         return await self._jobs.run_to_end(job_id)
 
     def _payload_of(self, request: AnalysisRequest) -> dict[str, Any]:

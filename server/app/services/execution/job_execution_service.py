@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -99,15 +99,26 @@ class JobExecutionService:
         return self._home.run(self.get_job_async(job_id))
 
     async def create_job_async(
-        self, plugin_name: str, payload: dict[str, Any], *, durable: bool = True, owner: str | None = None
+        self,
+        plugin_name: str,
+        payload: dict[str, Any],
+        *,
+        durable: bool = True,
+        owner: str | None = None,
+        timeout_s: float | None = None,
     ) -> str:
-        """Accept a job. A durable one and its input are on disk when this returns; else it is only this process's."""
+        """Accept a job. A durable one and its input are on disk when this returns; else it is only this process's.
+
+        ``timeout_s`` is how long it may wait and run, in all.
+        """
         options = payload.get("options")
+        now = datetime.now(UTC)
         job = Job(
             id=new_job_id(),
             plugin=plugin_name,
             status=JobStatus.PENDING if durable else JobStatus.RUNNING,
-            created_at=datetime.now(UTC),
+            created_at=now,
+            deadline=now + timedelta(seconds=timeout_s) if timeout_s is not None else None,
             durable=durable,
             options=options if isinstance(options, dict) and durable else {},
             owner=owner,
@@ -237,14 +248,15 @@ class JobExecutionService:
             self._wake.set()
 
     async def _run(self, job: Job, payload: dict[str, Any]) -> JobOutcome:
-        context = ExecutionContext(job.id)
+        context = ExecutionContext(job.id, _on_loop_clock(job.deadline))
         set_current_execution(context)
         try:
             result, envelope = await self._plugins.execute_async(job.plugin, payload, patient=job.durable)
         except asyncio.CancelledError:
             if not job.durable:  # the caller hung up; a durable job is taken up again by the next server
-                cancelled = build_error_envelope(CallEnded("cancelled"), job.plugin)
-                await self._record_end(job, JobOutcome(job.id, {}, cancelled))
+                cancelled = build_error_envelope(CallEnded("cancelled", job_id=job.id), job.plugin)
+                outcome = JobOutcome(job.id, {}, cancelled, context.waiting_ms, context.running_ms)
+                await self._record_end(job, outcome)
             raise
         if envelope:
             envelope["error"]["details"]["job_id"] = job.id
@@ -275,6 +287,12 @@ class JobExecutionService:
         image = inputs[IMAGE_ROLE]
         data = await self._blobs.get(image.blob)
         return {"image": data, "mime_type": image.media_type, "options": dict(job.options)}
+
+
+def _on_loop_clock(deadline: datetime | None) -> float | None:
+    if deadline is None:
+        return None
+    return asyncio.get_running_loop().time() + (deadline - datetime.now(UTC)).total_seconds()
 
 
 def _interrupted_error(job: Job) -> dict[str, Any]:

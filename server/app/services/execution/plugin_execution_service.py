@@ -78,6 +78,7 @@ class PluginExecutionService:
         """
         began = self._clock()
         try:
+            _check_deadline()
             desk = self._admit(plugin_name, payload)
             if not desk.seats.try_take():
                 await self._wait_for_seat(desk, patient)
@@ -149,17 +150,20 @@ class PluginExecutionService:
 
     async def _wait_for_seat(self, desk: _Desk, patient: bool) -> None:
         context = current_execution()
+        deadline = context.deadline if context is not None else None
+        left_s = None if deadline is None else deadline - asyncio.get_running_loop().time()
         max_wait_s = None if patient else self._rules.max_wait_s
+        hurried = left_s is not None and (max_wait_s is None or left_s < max_wait_s)
         try:
-            await desk.seats.wait(None if patient else self._rules.max_waiting, max_wait_s)
+            await desk.seats.wait(None if patient else self._rules.max_waiting, left_s if hurried else max_wait_s)
+        except PluginRefused as refused:
+            desk.breaker.give_up_trial()
+            if hurried and "limit_s" in refused.details:
+                raise PluginRefused("deadline_exceeded") from None
+            raise
         except BaseException:
             desk.breaker.give_up_trial()
             raise
-        deadline = context.deadline if context is not None else None
-        if deadline is not None and deadline <= asyncio.get_running_loop().time():
-            desk.seats.release()
-            desk.breaker.give_up_trial()
-            raise PluginRefused("deadline_exceeded")
 
     def _learn(self, plugin_name: str, desk: _Desk, code: str | None, payload: dict[str, Any]) -> None:
         if code is None and desk.breaker.state is BreakerState.CLOSED:
@@ -192,6 +196,13 @@ class PluginExecutionService:
         except GovernedError:
             return 1
         return plugin.capacity if isinstance(plugin, Workers) else AT_ONCE
+
+
+def _check_deadline() -> None:
+    context = current_execution()
+    deadline = context.deadline if context is not None else None
+    if deadline is not None and deadline <= asyncio.get_running_loop().time():
+        raise PluginRefused("deadline_exceeded")
 
 
 def _digest(payload: dict[str, Any]) -> str:

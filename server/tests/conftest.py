@@ -1,0 +1,21 @@
+"""What all tests of the server share: real servers, started once and used by many."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support.plugins import MISBEHAVING, NOT_LOADABLE, WELL_BEHAVED
+from support.running_server import RunningServer, make_home, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with every test plugin, whose breaker and quarantine never step in."""
+    folder = tmp_path_factory.mktemp("shared")
+    plugins = (*WELL_BEHAVED, *MISBEHAVING, *NOT_LOADABLE)
+    with running(make_home(folder, *plugins, breaker_ends=1_000_000, quarantine_after=1_000_000)) as started:
+        yield started

@@ -1,0 +1,74 @@
+"""A plugin that finds its worker's socket and writes frames of its own on it."""
+
+import json
+import os
+import stat
+import struct
+import sys
+from typing import Any
+
+
+class Forging:
+    name = "forging"
+
+    def run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        for data in _FORGERIES[payload["options"]["what"]](_own_call()):
+            for descriptor in _sockets():
+                os.write(descriptor, data)
+        return {"honest": True}
+
+
+def _sockets() -> list[int]:
+    found = []
+    for descriptor in range(3, 64):
+        try:
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                found.append(descriptor)
+        except OSError:
+            continue
+    return found
+
+
+def _own_call() -> str:
+    frame = sys._getframe()
+    while frame is not None:
+        header = frame.f_locals.get("header")
+        if isinstance(header, dict) and "call" in header:
+            return str(header["call"])
+        frame = frame.f_back  # type: ignore[assignment]
+    raise LookupError("no call")
+
+
+def _frame(header: dict[str, Any], body: bytes) -> bytes:
+    encoded = json.dumps({"v": 1, **header}).encode()
+    return struct.pack("<II", len(encoded), len(body)) + encoded + body
+
+
+def _result(call: str, body: bytes) -> bytes:
+    return _frame({"kind": "result", "call": call, "cpu_s": 0, "peak_bytes": 0}, body)
+
+
+def _error(call: str, **failure: Any) -> bytes:
+    return _frame({"kind": "error", "call": call}, json.dumps(failure).encode())
+
+
+_FORGERIES: dict[str, Any] = {
+    "garbage": lambda call: [os.urandom(64)],
+    "text": lambda call: [b"HTTP/1.1 200 OK\r\n\r\n"],
+    "endless body": lambda call: [struct.pack("<II", 20, 0xFFFF_FFFF)],
+    "endless header": lambda call: [struct.pack("<II", 0xFFFF_FFFF, 0)],
+    "no header": lambda call: [struct.pack("<II", 0, 0)],
+    "another call": lambda call: [_result("somebody-elses", b'{"forged":true}')],
+    "unknown kind": lambda call: [_frame({"kind": "hello", "call": call}, b"{}")],
+    "second ready": lambda call: [_frame({"kind": "ready"}, b'{"plugins":[]}')],
+    "two answers": lambda call: [_result(call, b'{"forged":1}'), _result(call, b'{"forged":2}')],
+    "no JSON": lambda call: [_result(call, b"\x80\x04N.")],
+    "NaN": lambda call: [_result(call, b'{"n":NaN}')],
+    "a list": lambda call: [_result(call, b"[1]")],
+    "deep": lambda call: [_result(call, b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")],
+    "foreign failure": lambda call: [_error(call, kind="raised", message="m" * 100_000, exception="E" * 100_000)],
+    "failure with a forged code": lambda call: [
+        _error(call, kind="input", code="internal_error", message="x", details={"code": "x", "job_id": "x"})
+    ],
+    "failure of the wrong shape": lambda call: [_error(call, kind=["list"], message={"a": 1})],
+}

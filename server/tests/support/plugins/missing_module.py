@@ -1,0 +1,5 @@
+import a_module_that_nobody_installed  # noqa: F401
+
+
+class Missing:
+    name = "missing"

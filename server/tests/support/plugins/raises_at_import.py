@@ -1,0 +1,1 @@
+raise RuntimeError("not in the mood")

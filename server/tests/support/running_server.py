@@ -1,0 +1,246 @@
+"""A Sightgate server as a real process, on folders of the test's own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import httpx
+
+from support.images import PNG
+from support.plugins import write_plugins
+
+PATIENCE_S = 60.0
+SIGHTGATE = Path(sys.executable).with_name("sightgate")
+SERVE = (str(SIGHTGATE), "serve", "--port", "0")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one server, its settings, and the file that takes its log. They outlast the process."""
+
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def plugins(self) -> Path:
+        return self.folder / "plugins"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the server: nothing of the caller's own settings."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTGATE_")}
+        ours = {
+            "SIGHTGATE_INSTALLED_PLUGINS": "false",
+            "SIGHTGATE_DATA_DIR": str(self.data),
+            "SIGHTGATE_PLUGINS_DIR": str(self.plugins),
+            "SIGHTGATE_LOG_FORMAT": "json",
+        }
+        return kept | ours | dict(self.settings)
+
+    def launch(self, command: Sequence[str] = SERVE) -> "subprocess.Popen[str]":
+        """Start a process that logs to ``log``; it is not ready yet."""
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE, stderr=log, text=True
+            )
+
+
+@dataclass
+class RunningServer:
+    """One server process that serves, and a client of it."""
+
+    home: Home
+    process: "subprocess.Popen[str]"
+    http: httpx.Client
+
+    @property
+    def url(self) -> str:
+        return str(self.http.base_url)
+
+    @property
+    def port(self) -> int:
+        port = self.http.base_url.port
+        assert port is not None
+        return port
+
+    def analyze(
+        self, plugin: str, options: Mapping[str, Any] | None = None, image: bytes = PNG, mime_type: str = ""
+    ) -> httpx.Response:
+        """Send a raw image to ``POST /v1/analyze``."""
+        query = {"plugin": plugin, "options": json.dumps(options or {})}
+        return self.http.post("/v1/analyze", params=query, content=image, headers={"content-type": mime_type})
+
+    def submit(self, plugin: str, options: Mapping[str, Any] | None = None, image: bytes = PNG) -> httpx.Response:
+        """Send a raw image to ``POST /v1/jobs``."""
+        query = {"plugin": plugin, "options": json.dumps(options or {})}
+        return self.http.post("/v1/jobs", params=query, content=image, headers={"content-type": ""})
+
+    def result(self, plugin: str, options: Mapping[str, Any] | None = None, image: bytes = PNG) -> dict[str, Any]:
+        """Return the result of a call that must succeed."""
+        answer = self.analyze(plugin, options, image)
+        assert answer.status_code == 200, answer.text[:2000]
+        result: dict[str, Any] = answer.json()["result"]
+        return result
+
+    def row(self, plugin: str) -> dict[str, Any]:
+        """Return the plugin's row of the registry."""
+        answer = self.http.get(f"/v1/plugins/{plugin}")
+        assert answer.status_code == 200, answer.text
+        row: dict[str, Any] = answer.json()
+        return row
+
+    def jobs(self, **query: str | int) -> list[dict[str, Any]]:
+        """Return one page of jobs."""
+        answer = self.http.get("/v1/jobs", params={"limit": 500, **query})
+        assert answer.status_code == 200, answer.text
+        rows: list[dict[str, Any]] = answer.json()["jobs"]
+        return rows
+
+    def ended_job(self, job_id: str) -> dict[str, Any]:
+        """Wait for the job's end and return it."""
+
+        def ended() -> dict[str, Any] | None:
+            job: dict[str, Any] = self.http.get(f"/v1/jobs/{job_id}").json()
+            return job if job["status"] in ("SUCCESS", "FAILED", "CANCELLED") else None
+
+        return eventually(ended, f"the end of job {job_id}")
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Return the log's lines of one event."""
+        return [line for line in log_lines(self.home.log) if line.get("event") == event]
+
+    def descendants(self) -> set[int]:
+        """Return the pids of all living processes that the server started, directly or not."""
+        return living_descendants(self.process.pid)
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def stop(self) -> int:
+        """End the server in order; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE_S)
+            finally:
+                self.process.kill()
+        return self.process.wait()
+
+
+@contextmanager
+def running(home: Home, key: str | None = None) -> Iterator[RunningServer]:
+    """Run a server on ``home`` until the block ends."""
+    process = home.launch()
+    assert process.stdout is not None
+    try:
+        url = _address(process.stdout, home)
+        headers = {"authorization": f"Bearer {key}"} if key is not None else {}
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S, trust_env=False, limits=limits) as http:
+            server = RunningServer(home, process, http)
+            try:
+                yield server
+            finally:
+                server.stop()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _address(stdout: IO[str], home: Home) -> str:
+    for line in stdout:
+        if line.startswith("Sightgate is at "):
+            return line.split()[3]
+    raise AssertionError(f"the server ended before it served: {home.log.read_text()[-4000:]}")
+
+
+def make_home(folder: Path, *plugins: str, **settings: object) -> Home:
+    """Make the folders of a server with some of the test plugins. ``settings`` are named without their prefix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    home = Home(folder, {f"SIGHTGATE_{name.upper()}": str(value) for name, value in settings.items()})
+    write_plugins(home.plugins, *plugins)
+    return home
+
+
+def log_lines(log: Path) -> list[dict[str, Any]]:
+    """Return the lines of a log that are JSON objects; a line that is still being written is left out."""
+    lines = []
+    for text in log.read_text(errors="replace").splitlines():
+        if text.startswith("{"):
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                continue
+    return lines
+
+
+def eventually(probe: Callable[[], T | None], what: str) -> T:
+    """Return the first true value of ``probe``; fails if there is none within a minute."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        if value := probe():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"there was no {what} within {PATIENCE_S:g} s")
+
+
+def living_descendants(pid: int) -> set[int]:
+    """Return the pids below ``pid`` that are no zombies."""
+    found: set[int] = set()
+    pending = [pid]
+    while pending:
+        for listing in Path(f"/proc/{pending.pop()}/task").glob("*/children"):
+            try:
+                children = {int(child) for child in listing.read_text().split()}
+            except OSError:
+                continue
+            pending += children - found
+            found |= children
+    return {child for child in found if is_alive(child)}
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def processes_with(word: str) -> set[int]:
+    """Return the pids of the living processes whose command line holds ``word``."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in entry.read_bytes():
+                found.add(int(entry.parent.name))
+        except OSError:
+            continue
+    return {pid for pid in found if pid != os.getpid() and is_alive(pid)}
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it."""
+    shutil.rmtree(folder)
