@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.set-up
-PACKAGES := sdk server $(wildcard plugins/*)
+PACKAGES := sdk server $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ run: setup ## analyze a sample, then serve the API until Ctrl-C
 	@$(BIN)/python -m scripts.run
 
 test: setup ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## lint, types, import contracts, scanner
 	$(BIN)/ruff check .
@@ -45,7 +45,7 @@ audit: setup ## the governance audit report: each invariant and what proves it
 lock: setup ## resolve the dependencies anew
 	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --override overrides.txt --no-emit-package sightgate \
-		--output-file lock.txt dev.in ../server/pyproject.toml ../sdk/pyproject.toml $(foreach p,$(wildcard plugins/*),../$(p)/pyproject.toml)
+		--output-file lock.txt dev.in ../server/pyproject.toml ../sdk/pyproject.toml $(foreach package,$(wildcard plugins/*/pyproject.toml),../$(package))
 	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file uv.txt uv.in
 
 clean: ## remove .venv and what the tools keep

@@ -8,7 +8,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .atoms import UNKNOWN, Atom, Class, External, Function, Gate, Object, Plugin, Text, Unknown, Value, is_plugin_class_name, named
+from .atoms import (
+    UNKNOWN,
+    Atom,
+    Class,
+    External,
+    Function,
+    Gate,
+    Object,
+    Plugin,
+    Text,
+    Unknown,
+    Value,
+    is_plugin_class_name,
+    named,
+)
 from .findings import Finding, Rule
 from .layout import GATE_CLASS, RUN_METHODS, WORKER_CALL
 from .libraries import only_looks

@@ -1,11 +1,12 @@
 """Every setting of the server, with its unit and default. Read once, at start."""
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.governance.loopback import is_loopback
 
 
 class Settings(BaseSettings):
@@ -76,14 +77,6 @@ def check_safe(settings: Settings) -> None:
             f"refusing to listen on {settings.host} without an API key: anybody who reaches it could run plugins.\n"
             f"Set one, then start again:\n  {_MAKE_KEY}"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address is this machine's own. A name other than localhost counts as outside."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 _MAKE_KEY = "export SIGHTGATE_API_KEY=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"

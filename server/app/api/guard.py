@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import refuse
 from app.governance.errors import RequestError
-from app.settings import is_loopback
+from app.governance.loopback import is_loopback
 
 HEALTH = "/health/"
 

@@ -7,41 +7,21 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from app.cli.failures import CliError, told_clearly
+from app.cli.findings import Finding, Verdict
 from app.cli.listening import listen
 from app.cli.options import check_plugins_dir
-from app.cli.sandbox_facts import sandbox_facts
+from app.cli.sandbox_findings import sandbox_findings
 from app.settings import Settings, UnsafeSettings, check_safe
 from app.storage.data_folder import Owner, read_owner
 
 BUNDLED = ("image-info", "quality", "barcodes", "ocr", "faces", "fingerprint", "objects")
 SERVER = "sightgate-server"
 LOW_DISK_BYTES = 1024**3
-
-
-class Verdict(StrEnum):
-    """``missing``: serve needs it. ``lacking``: something that is offered does not work without it."""
-
-    OK = "ok"
-    LACKING = "lacking"
-    MISSING = "missing"
-    FACT = "fact"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. ``mend`` is the command that mends it, empty where there is nothing to mend."""
-
-    what: str
-    verdict: Verdict
-    said: str
-    mend: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -60,8 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _port(settings, owner if isinstance(owner, Owner) else None)
     yield _operator_file(settings.data_dir)
     yield _plugins_dir(settings.plugins_dir)
-    for what, said in sandbox_facts():
-        yield Finding(what, Verdict.FACT, said)
+    yield from sandbox_findings(settings)
 
 
 def _packages() -> Iterator[Finding]:

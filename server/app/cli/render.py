@@ -83,13 +83,21 @@ def plugin_page(row: JsonObject) -> RenderableType:
         "version": row["version"],
         "comes from": row["place"],
         "limits": limits,
-        "permissions": short(row["permissions"]) if row["permissions"] else "none",
+        "permissions": short(row["permissions"]),
+        "isolation": _isolation(row),
         "calls": f"{row['success_count']} succeeded, {row['error_count']} failed, {row['cancelled_count']} cancelled",
         "mean / p95": f"{milliseconds(row['avg_execution_time_ms'])} / {milliseconds(row['p95_execution_time_ms'])}",
         "last used": local_time(row["last_used"]),
     }
     shown = {key: value for key, value in known.items() if value}
     return Group(Text(clean(row["name"]), "bold"), _fields(shown), *_option_parts(row["options_schema"]))
+
+
+def _isolation(row: JsonObject) -> str:
+    facts = row["isolation"]
+    opened = [name for name, how in facts.items() if how == "open"]
+    parts = [row["isolation_level"], f"memory by {facts['memory']}", *facts["missing"]]
+    return ", ".join([*parts, f"open: {short(opened)}"] if opened else parts)
 
 
 def job_table(page: Jobs) -> RenderableType:
@@ -110,7 +118,7 @@ def job_page(job: JsonObject) -> RenderableType:
     known = {
         "plugin": job["plugin"],
         "status": _state(job["status"]),
-        "options": short(job["options"]) if job["options"] else "none",
+        "options": short(job["options"]),
         "created": local_time(job["created_at"]),
         "ended": local_time(job["ended_at"]),
         "waited": milliseconds(job["waiting_ms"]),

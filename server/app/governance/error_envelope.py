@@ -40,6 +40,11 @@ def build_error_envelope(exc: BaseException, plugin_name: str | None) -> dict[st
     }
 
 
+def stored_envelope(error: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the envelope of an ``error`` part that was kept with a job, or an empty dict if there was none."""
+    return {} if error is None else {"error": error, "_internal": {"traceback": ""}}
+
+
 def as_governed(exc: BaseException) -> GovernedError:
     """Return the exception as one with a code, sorted by its class."""
     if isinstance(exc, GovernedError):

@@ -15,6 +15,9 @@ from sightgate.check import sample_png
 
 SIGHTGATE = Path(sys.executable).with_name("sightgate")
 PATIENCE_S = 60
+# Where the environment forbids bytecode, each start would compile all libraries anew, which takes most of its time.
+BYTECODE = Path(__file__).resolve().parents[3] / ".pytest_cache" / "bytecode"
+_NOT_KEPT = ("SIGHTGATE_", "PYTHONDONTWRITEBYTECODE")
 
 PLUGINS = """
 import pathlib, time
@@ -38,7 +41,7 @@ class Slow:
     name = "slow"
 
     def run(self, payload):
-        pathlib.Path(payload["options"]["begun"]).touch()
+        pathlib.Path("begun").touch()
         time.sleep(20)
         return {"slept": True}
 """
@@ -68,12 +71,13 @@ class Cli:
     variables: dict[str, str] = field(default_factory=dict)
 
     def start(self, *arguments: str | Path, program: Sequence[str | Path] = (SIGHTGATE,)) -> "subprocess.Popen[str]":
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTGATE_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_KEPT)}
         ours = {
             "SIGHTGATE_INSTALLED_PLUGINS": "false",
             "SIGHTGATE_DATA_DIR": str(self.folder / "data"),
             "SIGHTGATE_PLUGINS_DIR": str(self.folder / "plugins"),
             "COLUMNS": "120",
+            "PYTHONPYCACHEPREFIX": str(BYTECODE),
         }
         return subprocess.Popen(
             [*program, *arguments],
@@ -145,7 +149,7 @@ def make_cli(folder: Path) -> Cli:
     (folder / "plugins" / "tiny.py").write_text(PLUGINS)
     (folder / "a.png").write_bytes(sample_png(8, 8))
     (folder / "b.png").write_bytes(sample_png(16, 8))
-    (folder / "broken.png").write_bytes(sample_png(8, 8)[:20])
+    (folder / "broken.png").write_bytes(sample_png(8, 8)[:40])
     return Cli(folder)
 
 

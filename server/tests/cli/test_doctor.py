@@ -19,8 +19,13 @@ def test_a_sound_installation_has_nothing_missing(cli):
     assert found["server packages"]["verdict"] == "ok"
     assert "will be made" in found["data folder"]["said"]
     assert not (cli.folder / "data").exists()
-    assert "sandbox" in found
-    assert found["sandbox"]["verdict"] == "fact"
+
+
+def test_a_sandbox_that_is_demanded_and_switched_off_is_missing(cli):
+    cli.variables.update(SIGHTGATE_SANDBOX="off", SIGHTGATE_MIN_ISOLATION="sandbox")
+    code, found = findings(cli)
+    assert code == 1
+    assert found["sandbox"]["mend"] == "unset SIGHTGATE_SANDBOX"
 
 
 def test_what_is_missing_comes_with_the_command_that_mends_it(cli):

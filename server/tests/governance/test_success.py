@@ -102,7 +102,7 @@ def test_options_arrive_unchanged(server: RunningServer):
     assert server.result("echo", options)["options"] == options
 
 
-@pytest.mark.parametrize("declared", ["IMAGE/PNG", "image/png; charset=binary", " image/png ", "image/x-png"])
+@pytest.mark.parametrize("declared", ["IMAGE/PNG", "image/png; charset=binary", "image/x-png"])
 def test_a_type_may_be_declared_in_other_ways(server: RunningServer, declared: str):
     answer = server.analyze("echo", mime_type=declared)
     assert answer.json()["result"]["mime_type"] == "image/png"

@@ -57,93 +57,107 @@ forbidden_modules = pkg.one
 """
 
 
-@pytest.fixture
-def checkout(tmp_path) -> Path:
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_things.py").write_text(TESTS)
-    (tmp_path / "tests" / "test_broken.py").write_text("import nothing_of_this_name\n\ndef test_in_it(): pass\n")
-    gate = tmp_path / "server" / "app" / "plugins" / "runtime" / "tool_runner.py"
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("checkout")
+    (root / "tests").mkdir()
+    (root / "tests" / "test_things.py").write_text(TESTS)
+    (root / "tests" / "test_broken.py").write_text("import nothing_of_this_name\n\ndef test_in_it(): pass\n")
+    gate = root / "server" / "app" / "plugins" / "runtime" / "tool_runner.py"
     gate.parent.mkdir(parents=True)
     shutil.copy(ROOT / SCANNER_FIXTURES / "pass" / "gate.py", gate)
-    shutil.copytree(ROOT / SCANNER_FIXTURES, tmp_path / SCANNER_FIXTURES)
-    (tmp_path / "pkg").mkdir()
-    (tmp_path / "pkg" / "__init__.py").touch()
-    (tmp_path / "pkg" / "one.py").touch()
-    (tmp_path / "pkg" / "two.py").write_text("import pkg.one\n")
-    (tmp_path / ".importlinter").write_text(CONTRACTS)
-    return tmp_path
+    shutil.copytree(ROOT / SCANNER_FIXTURES, root / SCANNER_FIXTURES)
+    (root / "pkg").mkdir()
+    (root / "pkg" / "__init__.py").touch()
+    (root / "pkg" / "one.py").touch()
+    (root / "pkg" / "two.py").write_text("import pkg.one\n")
+    (root / ".importlinter").write_text(CONTRACTS)
+    return root
 
 
-def audit(root: Path, *evidence: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """Run the audit of a table with one invariant and return it with its report."""
-    table = root / "table.toml"
-    table.write_text("\n".join(['[[invariant]]\nid = "it"\nsays = "It holds."', *evidence]))
+@pytest.fixture
+def checkout(pristine, tmp_path) -> Path:
+    return Path(shutil.copytree(pristine, tmp_path / "checkout"))
+
+
+def audit(root: Path, table: dict[str, str]) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run the audit of a table, evidence by id, and return it with its report."""
+    entries = [f'[[invariant]]\nid = "{name}"\nsays = "{name} holds."\n{evidence}' for name, evidence in table.items()]
+    (root / "table.toml").write_text("\n".join(entries))
     output = root / "report.md"
-    command = [sys.executable, str(AUDIT), "--root", str(root), "--invariants", str(table), "--output", str(output)]
+    command = [sys.executable, str(AUDIT), "--root", str(root)]
+    command += ["--invariants", str(root / "table.toml"), "--output", str(output)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
-    return ran, output.read_text() if output.is_file() else ""
+    return ran, output.read_text()
 
 
-def is_ticked(report: str) -> bool:
-    return re.search(r"^\| ✅ \| It holds\. \|", report, flags=re.MULTILINE) is not None
+def ticked(report: str) -> set[str]:
+    return set(re.findall(r"^\| ✅ \| (.*?) holds\. \|", report, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize(
-    "evidence",
-    [
-        'tests = ["tests/test_things.py::test_passes"]',
-        'tests = ["tests/test_things.py::test_passes_in_all_cases"]',
-        'tests = ["tests/test_things.py::test_fails_in_one_case[1]"]',
-        'rules = ["SG001", "SG103"]',
-        'contracts = ["kept"]',
-    ],
-)
-def test_what_was_seen_to_hold_is_ticked(checkout, evidence):
-    ran, report = audit(checkout, evidence)
+HOLDS = {
+    "a test": 'tests = ["tests/test_things.py::test_passes"]',
+    "all cases": 'tests = ["tests/test_things.py::test_passes_in_all_cases"]',
+    "one case": 'tests = ["tests/test_things.py::test_fails_in_one_case[1]"]',
+    "rules": 'rules = ["SG001", "SG103"]',
+    "a contract": 'contracts = ["kept"]',
+}
+DOES_NOT_HOLD = {
+    "a failure": ('tests = ["tests/test_things.py::test_fails"]', "failed"),
+    "a failing case": ('tests = ["tests/test_things.py::test_fails_in_one_case"]', "failed"),
+    "a skip": ('tests = ["tests/test_things.py::test_is_skipped"]', "skipped"),
+    "an expected failure": ('tests = ["tests/test_things.py::test_is_expected_to_fail"]', "expected to fail"),
+    "a teardown": ('tests = ["tests/test_things.py::test_whose_teardown_fails"]', "failed"),
+    "half a name": ('tests = ["tests/test_things.py::test_pass"]', "did not run"),
+    "no file": ('tests = ["tests/test_nowhere.py::test_passes"]', "did not run"),
+    "a broken file": ('tests = ["tests/test_broken.py::test_in_it"]', "did not run"),
+    "one of two": ('tests = ["tests/test_things.py::test_passes", "tests/test_things.py::test_fails"]', "failed"),
+    "no such rule": ('rules = ["SG999"]', "no fixture that must fail"),
+    "a broken contract": ('contracts = ["broken"]', "broken"),
+    "no such contract": ('contracts = ["nowhere"]', "there is no such contract"),
+    "nothing": ("tests = []", "nothing is named"),
+}
+
+
+@pytest.fixture(scope="module")
+def audited(pristine) -> tuple[subprocess.CompletedProcess[str], str]:
+    return audit(pristine, {**HOLDS, **{name: evidence for name, (evidence, _) in DOES_NOT_HOLD.items()}})
+
+
+def test_what_was_seen_to_hold_is_ticked_and_nothing_else(audited):
+    assert ticked(audited[1]) == set(HOLDS)
+
+
+@pytest.mark.parametrize("name", DOES_NOT_HOLD)
+def test_what_was_not_seen_to_hold_is_printed_with_its_reason(audited, name):
+    printed = next(line for line in audited[0].stdout.splitlines() if line.startswith(f"not proven: {name}:"))
+    assert DOES_NOT_HOLD[name][1] in printed
+
+
+def test_an_audit_with_something_not_proven_ends_with_one(audited):
+    assert audited[0].returncode == 1
+    assert f"**{len(HOLDS)} of {len(HOLDS) + len(DOES_NOT_HOLD)} invariants proven.**" in audited[1]
+
+
+def test_an_audit_with_everything_proven_ends_with_zero_and_prints_the_path(checkout):
+    ran, report = audit(checkout, {name: HOLDS[name] for name in ("a test", "a contract")})
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert is_ticked(report)
-    assert "**1 of 1 invariants proven.**" in report
+    assert ticked(report) == {"a test", "a contract"}
     assert ran.stdout.splitlines()[-1] == str(checkout / "report.md")
-
-
-@pytest.mark.parametrize(
-    ("evidence", "seen"),
-    [
-        ('tests = ["tests/test_things.py::test_fails"]', "failed"),
-        ('tests = ["tests/test_things.py::test_fails_in_one_case"]', "failed"),
-        ('tests = ["tests/test_things.py::test_is_skipped"]', "skipped"),
-        ('tests = ["tests/test_things.py::test_is_expected_to_fail"]', "expected to fail"),
-        ('tests = ["tests/test_things.py::test_whose_teardown_fails"]', "failed"),
-        ('tests = ["tests/test_things.py::test_pass"]', "did not run"),
-        ('tests = ["tests/test_nowhere.py::test_passes"]', "did not run"),
-        ('tests = ["tests/test_broken.py::test_in_it"]', "did not run"),
-        ('tests = ["tests/test_things.py::test_passes", "tests/test_things.py::test_fails"]', "failed"),
-        ('rules = ["SG999"]', "no fixture that must fail"),
-        ('contracts = ["broken"]', "broken"),
-        ('contracts = ["nowhere"]', "there is no such contract"),
-        ("tests = []", "nothing is named"),
-    ],
-)
-def test_what_was_not_seen_to_hold_is_not_ticked(checkout, evidence, seen):
-    ran, report = audit(checkout, evidence)
-    assert ran.returncode == 1
-    assert not is_ticked(report)
-    assert seen in ran.stdout
-    assert "**0 of 1 invariants proven.**" in report
 
 
 def test_a_rule_that_the_code_breaks_is_not_proven(checkout):
     (checkout / "server" / "app" / "bypass.py").write_text("def analyze(plugin, payload):\n    plugin.run(payload)\n")
-    ran, report = audit(checkout, 'rules = ["SG001"]')
-    assert not is_ticked(report)
+    ran, report = audit(checkout, {"rule": 'rules = ["SG001"]'})
+    assert not ticked(report)
     assert "broken at server/app/bypass.py:2" in ran.stdout
 
 
 def test_a_rule_that_misses_a_fixture_is_not_proven(checkout):
     missed = checkout / SCANNER_FIXTURES / "fail" / "missed.py"
     missed.write_text("# expect: SG001 line 2\nprint('nothing here runs a plugin')\n")
-    ran, report = audit(checkout, 'rules = ["SG001"]')
-    assert not is_ticked(report)
+    ran, report = audit(checkout, {"rule": 'rules = ["SG001"]'})
+    assert not ticked(report)
     assert "it misses server/tests/fixtures/scanner/fail/missed.py" in ran.stdout
 
 

@@ -7,8 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli import output
-from app.cli.doctor import Finding, Verdict, examine
+from app.cli.doctor import examine
 from app.cli.failures import FAILED
+from app.cli.findings import Finding, Verdict
 from app.cli.options import AsJson, DataDir, Host, PluginsDir, Port, settings_from
 from app.cli.text import clean
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from app.governance.error_envelope import build_error_envelope, internal_fault
+from app.governance.error_envelope import build_error_envelope, internal_fault, stored_envelope
 from app.governance.errors import CallEnded, RequestError
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.job_lifecycle import IllegalTransition, JobStatus, is_terminal
@@ -155,8 +155,9 @@ class JobExecutionService:
         if not is_terminal(job.status):  # it began between the two looks
             await asyncio.sleep(0.02)
             return await self.run_to_end(job_id)
-        envelope = {"error": job.error, "_internal": {"traceback": ""}} if job.error else {}
-        return JobOutcome(job.id, job.result or {}, envelope, job.waiting_ms or 0.0, job.running_ms or 0.0)
+        return JobOutcome(
+            job.id, job.result or {}, stored_envelope(job.error), job.waiting_ms or 0.0, job.running_ms or 0.0
+        )
 
     async def get_job_async(self, job_id: str) -> dict[str, Any]:
         """The awaitable twin of ``get_job``."""
