@@ -24,10 +24,11 @@ from .atoms import (
     named,
 )
 from .findings import Finding, Rule
-from .layout import GATE_CLASS, RUN_METHODS, WORKER_CALL
+from .layout import GATE_CLASS, RUN_METHODS, WORKER_CALLS
 from .libraries import only_looks
 from .resolver import Resolver
 from .scopes import FunctionNode, Module, Scope, first_parameter
+from .signatures import has_plugin_run
 
 _LOOKS_UP_BY_NAME = frozenset({"__getattribute__", "__getattr__"})
 _TAKES_BY_NAME = frozenset({"builtins.getattr", "inspect.getattr_static"})
@@ -36,7 +37,8 @@ _RUNS_TEXT = frozenset({"builtins.eval", "builtins.exec", "builtins.compile"})
 _RUN_IN_TEXT = re.compile(r"\.\s*(run|run_async|run_batch)\b")
 _DESCRIPTIONS = frozenset({"__name__", "__qualname__", "__doc__", "__annotations__", "__module__"})
 _WORKER_CALLS = frozenset(
-    {"sightgate.execution.call_plugin", "sightgate.testing.call_once", "sightgate.testing.run_plugin"}
+    {f"sightgate.execution.{name}" for name in WORKER_CALLS}
+    | {"sightgate.testing.call_once", "sightgate.testing.run_plugin"}
 )
 
 
@@ -64,7 +66,7 @@ def _is_allowed(node: ast.AST, module: Module) -> bool:
     around = list(module.ancestors(node))
     if module.place.is_worker_call:
         outermost = [outer for outer in around if isinstance(outer, (ast.FunctionDef, ast.ClassDef))]
-        return bool(outermost) and outermost[-1].name == WORKER_CALL and isinstance(outermost[-1], ast.FunctionDef)
+        return bool(outermost) and outermost[-1].name in WORKER_CALLS and isinstance(outermost[-1], ast.FunctionDef)
     if module.place.governed:
         return False
     return any(isinstance(outer, ast.ClassDef) and outer.name == GATE_CLASS for outer in around)
@@ -131,7 +133,7 @@ class _Sites:
     def _of_class(self, of: Class, name: str) -> Rule | None:
         if self._resolver.is_gate(of):
             return None
-        is_plugins = self._resolver.has_plugin_run(of, name)
+        is_plugins = has_plugin_run(self._resolver, of, name)
         if is_plugins is None:
             return Rule.UNRESOLVED_RUN
         return Rule.DIRECT_RUN if is_plugins else None
@@ -271,7 +273,7 @@ class _Sites:
         if self._module.place.is_sdk:
             return
         name = node.id if isinstance(node, ast.Name) else node.attr
-        known = {WORKER_CALL, "call_once", "run_plugin"}
+        known = {*WORKER_CALLS, "call_once", "run_plugin"}
         if name not in known and not (isinstance(node, ast.Name) and self._is_alias(name, scope, known)):
             return
         for atom in self._resolver.value(node, scope):

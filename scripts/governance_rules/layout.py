@@ -9,7 +9,7 @@ GATE_METHODS = ("run", "run_async")
 METRICS_METHOD = "update_execution_metrics"
 ENVELOPE_PLACE = "server/app/governance/error_envelope.py"
 WORKER_CALL_PLACE = "sdk/src/sightgate/execution.py"
-WORKER_CALL = "call_plugin"
+WORKER_CALLS = frozenset({"call_plugin", "call_plugin_batch"})
 SDK_PLACE = "sdk/src/sightgate/"
 RUN_METHODS = frozenset({"run", "run_async", "run_batch"})
 

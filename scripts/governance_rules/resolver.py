@@ -26,15 +26,13 @@ from .atoms import (
     Unknown,
     Value,
     is_look_up,
-    is_plugin_class_name,
     named,
     union,
 )
 from .layout import GATE_CLASS
 from .libraries import BUILTINS, CONTAINER_METHODS, is_opaque
 from .project import Project
-from .scopes import Binding, FunctionNode, How, Module, Scope, attribute_path, own_nodes
-from .signatures import takes_payload
+from .scopes import Binding, FunctionNode, How, Module, Scope, attribute_path, decorator_names, given_back
 
 _NEVER = 1_000_000
 _CALLED_ON_ACCESS = frozenset({"property", "cached_property"})
@@ -358,7 +356,7 @@ class Resolver:
         return self.once((function.node, "return"), lambda: self._returned(function))
 
     def _returned(self, function: Function) -> Value:
-        given = union(*(self.value(part, function.scope) for part in _given(function.node)))
+        given = union(*(self.value(part, function.scope) for part in given_back(function.node)))
         annotation = getattr(function.node, "returns", None)
         if annotation is None or function.scope.parent is None:
             return given
@@ -400,38 +398,6 @@ class Resolver:
             return atom.dotted.rpartition(".")[2] == GATE_CLASS
         return isinstance(atom, Gate) or (isinstance(atom, Class) and self.is_gate(atom))
 
-    def has_plugin_run(self, of: Class, method: str) -> bool | None:
-        """Whether a class's method is a plugin's run; None if the class is not known to have it."""
-        bindings, outside = self.lookup(of, method)
-        if any(isinstance(atom, Plugin) for atom in outside):
-            return True
-        if any(isinstance(atom, External) and is_plugin_class_name(atom.dotted) for atom in outside):
-            return True
-        members = self._all(bindings)
-        if not members:
-            return False if outside and Unknown() not in outside and not _only_typing(outside) else None
-        found = [takes_payload(self, atom) if isinstance(atom, Function) else None for atom in members]
-        if True in found:
-            return True
-        return None if None in found else False
-
-
-def decorator_names(node: FunctionNode) -> set[str]:
-    """Return the last part of each decorator's name."""
-    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
-    plain = [decorator.func if isinstance(decorator, ast.Call) else decorator for decorator in decorators]
-    return {(attribute_path(decorator) or "").rpartition(".")[2] for decorator in plain}
-
-
-def _given(node: FunctionNode) -> Iterator[ast.expr]:
-    """Yield what a function returns or yields, not what functions inside it do."""
-    if isinstance(node, ast.Lambda):
-        yield node.body
-        return
-    for inner in own_nodes(node):
-        if isinstance(inner, (ast.Return, ast.Yield, ast.YieldFrom)) and inner.value is not None:
-            yield inner.value
-
 
 def _added(left: Value, right: Value) -> Value:
     """Return the sum of two values, string by string."""
@@ -444,8 +410,3 @@ def _added(left: Value, right: Value) -> Value:
 
 def _order(atom: Atom) -> tuple[str, str, int]:
     return type(atom).__name__, getattr(atom, "dotted", ""), getattr(getattr(atom, "node", None), "lineno", 0)
-
-
-def _only_typing(outside: Value) -> bool:
-    bare = ("typing.", "typing_extensions.", "abc.", "builtins.object", "enum.")
-    return all(isinstance(atom, External) and atom.dotted.startswith(bare) for atom in outside)

@@ -126,6 +126,23 @@ def attribute_path(node: ast.AST) -> str | None:
     return None
 
 
+def decorator_names(node: FunctionNode) -> set[str]:
+    """Return the last part of each decorator's name."""
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    plain = [decorator.func if isinstance(decorator, ast.Call) else decorator for decorator in decorators]
+    return {(attribute_path(decorator) or "").rpartition(".")[2] for decorator in plain}
+
+
+def given_back(node: FunctionNode) -> Iterator[ast.expr]:
+    """Yield what a function returns or yields, not what functions inside it do."""
+    if isinstance(node, ast.Lambda):
+        yield node.body
+        return
+    for inner in own_nodes(node):
+        if isinstance(inner, (ast.Return, ast.Yield, ast.YieldFrom)) and inner.value is not None:
+            yield inner.value
+
+
 class _Binder:
     """Walks a module once and fills its scopes."""
 

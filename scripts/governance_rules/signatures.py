@@ -1,15 +1,35 @@
-"""Whether a method named ``run`` can be a plugin's."""
+"""Whether a class has a plugin's ``run``, and whether a method can be one."""
 
 import ast
 from typing import TYPE_CHECKING
 
 from . import types
-from .atoms import Atom, Class, External, Function
+from .atoms import Atom, Class, External, Function, Plugin, Unknown, Value, is_plugin_class_name, union
 
 if TYPE_CHECKING:
     from .resolver import Resolver
 
 _MAPPINGS = frozenset({"Any", "Dict", "Mapping", "MutableMapping", "TypedDict", "TypeVar", "dict", "object"})
+
+
+def has_plugin_run(resolver: "Resolver", of: Class, method: str) -> bool | None:
+    """Whether a class's method is a plugin's run; None if the class is not known to have it."""
+    bindings, outside = resolver.lookup(of, method)
+    if any(
+        isinstance(atom, Plugin) or (isinstance(atom, External) and is_plugin_class_name(atom.dotted))
+        for atom in outside
+    ):
+        return True
+    members = union(*(resolver.binding(binding) for binding in bindings))
+    if not members:
+        return False if outside and Unknown() not in outside and not _only_typing(outside) else None
+    found = {takes_payload(resolver, atom) if isinstance(atom, Function) else None for atom in members}
+    return True if True in found else None if None in found else False
+
+
+def _only_typing(outside: Value) -> bool:
+    bare = ("typing.", "typing_extensions.", "abc.", "builtins.object", "enum.")
+    return all(isinstance(atom, External) and atom.dotted.startswith(bare) for atom in outside)
 
 
 def takes_payload(resolver: "Resolver", function: Function) -> bool:

@@ -2,10 +2,10 @@
 
 from app.api.errors import status_of
 from app.governance.errors import ERROR_CODES
-from reference_tables.markdown import code, table
+from reference_tables.markdown import code, table, words
 
 # In the table so that clients can know them; what gives them is not built yet.
-NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict", "deadline_exceeded"})
+NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict"})
 
 ADVICE = {
     "malformed_request": "Mend the request; the message says where it is wrong.",
@@ -34,9 +34,9 @@ ADVICE = {
     "input_quarantined": "Do not send it again. Reloading the plugin forgets the quarantine.",
     "overloaded": "Wait as `Retry-After` says. If it stays: more `workers`, or accept work as jobs.",
     "rate_limited": "Wait as `Retry-After` says.",
-    "cancelled": "The server was stopped during the call, or its caller ended it. Call again if it was not you.",
+    "cancelled": "The caller hung up, or the server was stopped during the call. Call again if it was not you.",
     "interrupted": "Call again: the server had ended.",
-    "deadline_exceeded": "Give more time, or call when there is less to do.",
+    "deadline_exceeded": "Give a longer `timeout_s` with the request, or call when there is less to do.",
     "not_found": "Check the address; `GET /openapi.json` lists the routes.",
     "method_not_allowed": "Check the method.",
     "job_not_found": "Check the id, and that it is this server's data folder.",
@@ -57,7 +57,7 @@ def error_codes() -> str:
             status_of(name),
             "yes" if row.retryable else "no",
             f"{row.meaning} *Not given yet.*" if name in NOT_GIVEN_YET else row.meaning,
-            ADVICE[name],
+            words(ADVICE, name),
         )
         for name, row in ERROR_CODES.items()
     ]

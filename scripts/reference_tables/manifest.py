@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from app.api.schemas import PluginAnswer
-from reference_tables.markdown import code, table
+from reference_tables.markdown import code, table, words
 from sightgate.manifest import PERMISSION_KINDS, Limits, Manifest
 from sightgate.plugin import Plugin
 
@@ -33,6 +33,16 @@ _MEMBERS = {
         "typed plugins",
         "The work of a typed plugin; its annotations make the schemas.",
     ),
+    "analyze_batch": (
+        "`analyze_batch(images, options)`",
+        "optional, typed",
+        "Several calls at once: two lists of one length in, a list of results out.",
+    ),
+    "run_batch": (
+        "`run_batch(payloads)`",
+        "optional",
+        "Several calls at once, for a plain plugin: a result or an exception for each. A typed plugin inherits it.",
+    ),
     "run": ("`run(payload)`", "plain plugins", "The work of a plain plugin. A typed plugin inherits it."),
     "close": ("`close()`", "optional", "When a worker ends in order. Not after a crash or a timeout."),
     "progress": (
@@ -54,8 +64,8 @@ _LIMITS = {
     "timeout_s": "Seconds one call may take. The worker and all it started are gone before the caller is told.",
     "memory_mb": "MiB that a worker may use. See SECURITY.md for what enforces it.",
     "workers": "Worker processes, which is how many calls run at once.",
-    "max_batch": "Declared and shown; batching is not built yet.",
-    "batch_wait_ms": "Declared and shown; batching is not built yet.",
+    "max_batch": "Most calls that a worker is given together.",
+    "batch_wait_ms": "Milliseconds that a call may wait for others, so that they are given together.",
 }
 _PERMISSIONS = {
     "network": "Hosts that it wants to reach.",
@@ -68,27 +78,27 @@ _PERMISSIONS = {
 
 def members() -> str:
     """What a plugin class may have."""
-    optional = {"load", "unavailable", "close"}
+    optional = {"load", "unavailable", "close", "analyze_batch"}
     own = [name for name in vars(Plugin) if not name.startswith("_")] + sorted(optional)
     names = list(dict.fromkeys([*Plugin.__annotations__, *own]))
-    return table(("member", "kind", "default", "meaning"), [(code(name), *_MEMBERS[name]) for name in names])
+    return table(("member", "kind", "default", "meaning"), [(code(name), *words(_MEMBERS, name)) for name in names])
 
 
 def manifest() -> str:
     """The fields of the manifest."""
-    return table(("field", "meaning"), [(code(field.name), _MANIFEST[field.name]) for field in fields(Manifest)])
+    return table(("field", "meaning"), [(code(field.name), words(_MANIFEST, field.name)) for field in fields(Manifest)])
 
 
 def limits() -> str:
     """Default and meaning of each limit."""
-    rows = [(code(field.name), code(field.default), _LIMITS[field.name]) for field in fields(Limits)]
+    rows = [(code(field.name), code(field.default), words(_LIMITS, field.name)) for field in fields(Limits)]
     return table(("limit", "default", "meaning"), rows)
 
 
 def permissions() -> str:
     """The kinds of permission."""
     kinds = {list: "list of texts", bool: "true or false"}
-    rows = [(code(name), kinds[kind], _PERMISSIONS[name]) for name, kind in PERMISSION_KINDS.items()]
+    rows = [(code(name), kinds[kind], words(_PERMISSIONS, name)) for name, kind in PERMISSION_KINDS.items()]
     return table(("permission", "value", "what it asks for"), rows)
 
 

@@ -10,14 +10,15 @@ from pydantic.fields import FieldInfo
 
 from app.services.operator_file import OperatorSay
 from app.settings import Settings
-from reference_tables.markdown import code, table
+from reference_tables.markdown import code, table, words
 
 _NAMES: dict[object, str] = {Path: "path", SecretStr: "text", str: "text", type(None): "none"}
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 _SAID = {
     "enabled": "Whether the plugin may be called. What was set over the API wins.",
-    "config": "Handed to the plugin's `load(config)` and `unavailable(config)`. Its keys are the plugin's own.",
+    "config": "Handed to the plugin's `load(config)` and `unavailable(config)`. Its keys are the plugin's own. "
+    "Absolute paths in it may be read by its workers.",
     "grant": "The permissions that it may have; see [manifest](manifest.md#permissions).",
     "limits": "The most it may have. Limits that the plugin declares higher are cut to these; lower ones stay.",
     "interpreter": "Path of the Python that runs its workers; the server's own if not given. The SDK must be "
@@ -46,7 +47,7 @@ def operator_file() -> str:
     hints = get_type_hints(OperatorSay)
     empty = OperatorSay()
     rows = [
-        (code(field.name), _type(hints[field.name]), _plain(getattr(empty, field.name)), _SAID[field.name])
+        (code(field.name), _type(hints[field.name]), _plain(getattr(empty, field.name)), words(_SAID, field.name))
         for field in fields(OperatorSay)
     ]
     return table(("key", "type", "default", "meaning"), rows)

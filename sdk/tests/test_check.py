@@ -97,7 +97,8 @@ def test_the_command_says_that_the_contract_of_good_plugins_holds(write_plugin: 
         ),
         (
             "import sightgate\nclass A(sightgate.Plugin):\n name = 'a'\n def analyze(self, image, options):\n"
-            "  try:\n   return {'width': image.pil.width}\n  except sightgate.InputError:\n   raise ValueError('mine')\n",
+            "  try:\n   return {'width': image.pil.width}\n"
+            "  except sightgate.InputError:\n   raise ValueError('mine')\n",
             "it refuses an image that cannot be decoded",
             "mine",
         ),

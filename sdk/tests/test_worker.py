@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from sightgate.manifest import Source
 from sightgate.protocol import Channel
+from sightgate.sandbox import Policy
 
 WritePlugin = Callable[[str, str], Source]
 MAX_RESULT_BYTES = 1024 * 1024
@@ -37,8 +37,10 @@ class Driver:
             )
         self.channel = Channel(self.connection, 64 * 1024 * 1024)
 
-    def hello(self, source: Source, plugin: str = "", **more: Any) -> None:
-        said = {"source": source.to_data(), "plugin": plugin, "server_pid": os.getpid()}
+    def hello(self, source: Source, plugin: str = "", memory_mb: int = 0, **more: Any) -> None:
+        # What the kernel denies has tests of its own; here the plugins write files for the test to see.
+        policy = Policy(enforce=False, memory_mb=memory_mb)
+        said = {"source": source.to_data(), "plugin": plugin, "server_pid": os.getpid(), "policy": policy.to_data()}
         said |= {"max_result_bytes": MAX_RESULT_BYTES, **more}
         self.channel.send({"kind": "hello"}, json.dumps(said).encode())
 
@@ -405,17 +407,20 @@ def test_a_server_that_leaves_before_hello_leaves_no_worker(worker: Driver) -> N
 SERVER = """
 import json, os, socket, subprocess, sys, time
 from sightgate.protocol import Channel
+from sightgate.sandbox import Policy
 ours, theirs = socket.socketpair()
 worker = subprocess.Popen(
     [sys.executable, "-I", "-m", "sightgate.worker", str(theirs.fileno())], pass_fds=(theirs.fileno(),))
 channel = Channel(ours, 1024 * 1024)
-hello = {"source": json.loads(sys.argv[1]), "plugin": "scripted", "server_pid": os.getpid(), "max_result_bytes": 1000}
+hello = {"source": json.loads(sys.argv[1]), "plugin": "scripted", "server_pid": os.getpid(),
+         "policy": Policy(enforce=False).to_data(), "max_result_bytes": 1000}
 channel.send({"kind": "hello"}, json.dumps(hello).encode())
 channel.read(channel.receive_head()[1])
 options = json.dumps({"file": sys.argv[2]}).encode()
 channel.send({"kind": "call", "call": "c1", "mime_type": "image/png", "image": 0}, options)
 print(worker.pid, flush=True)
-time.sleep(600)
+theirs.close()
+worker.wait()
 """
 
 
@@ -439,9 +444,11 @@ def test_a_worker_dies_with_a_server_that_is_killed_while_the_plugin_runs(script
     begun = tmp_path / "begun"
     arguments = [sys.executable, "-c", SERVER, json.dumps(scripted.to_data()), str(begun)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        worker_pid = int(server.stdout.readline())
-        assert wait_until(begun.exists)
-        assert runs(worker_pid)
-        os.kill(server.pid, signal.SIGKILL)
+        try:
+            assert server.stdout is not None
+            worker_pid = int(server.stdout.readline())
+            assert wait_until(begun.exists)
+            assert runs(worker_pid)
+        finally:
+            server.kill()
     assert wait_until(lambda: not runs(worker_pid))

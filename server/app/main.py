@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await gate.start(f"http://{settings.host}:{settings.port}")
+        await gate.start(_url_of(settings))
         try:
             yield
         finally:
@@ -62,4 +62,13 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
     return app
 
 
-app = create_app()
+def _url_of(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Build ``app`` when it is asked for: importing this module for ``create_app`` builds nothing."""
+    if name == "app":
+        return create_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

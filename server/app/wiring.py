@@ -1,7 +1,7 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -53,15 +53,22 @@ class Sightgate:
     store: JobStore
     lock: DataFolderLock
 
-    async def start(self, address: str | None = None) -> None:
-        """Open the store, find the plugins, take up jobs. Raises DataFolderInUse, StorageError, OperatorFileError."""
+    async def start(
+        self, address: str | None = None, *, only: Collection[str] | None = None, dispatch: bool = True
+    ) -> None:
+        """Open the store, find the plugins, take up jobs. Raises DataFolderInUse, StorageError, OperatorFileError.
+
+        ``only`` names the plugins that are wanted, ``dispatch`` says whether waiting jobs are run: a command that
+        runs one analysis needs neither the others nor them.
+        """
         self.home.adopt()
         self.lock.acquire(address)
         try:
             shutil.rmtree(self.settings.data_dir / "scratch", ignore_errors=True)  # of a server that was killed
             await self.store.start()
-            await self.plugins.discover()
-            await self.job_execution.start()
+            await self.plugins.discover(only)
+            if dispatch:
+                await self.job_execution.start()
         except BaseException:
             await self.stop()
             raise

@@ -55,6 +55,32 @@ def call_plugin(plugin: Runnable, payload: dict[str, Any], max_result_bytes: int
     return encode_result(raw, max_result_bytes)
 
 
+def call_plugin_batch(plugin: Runnable, payloads: list[dict[str, Any]], max_result_bytes: int) -> list[bytes | Failure]:
+    """Call the plugin once for several payloads; return for each its result as JSON bytes, or the failure.
+
+    ``run_batch(payloads)`` returns a list with a result, or an exception, for each payload. If it raises, returns
+    something else, or is not there, the payloads are called one by one: a bad one fails alone.
+    """
+    run_batch = getattr(plugin, "run_batch", None)
+    if callable(run_batch):
+        try:
+            answers = run_batch(list(payloads))
+        except SystemExit:
+            raise
+        except MemoryError as starved:
+            return [describe_exception(starved) for _ in payloads]
+        except BaseException:  # one by one tells whose fault it is
+            answers = None
+        if isinstance(answers, list) and len(answers) == len(payloads):
+            return [_encode_answer(answer, max_result_bytes) for answer in answers]
+    return [call_plugin(plugin, payload, max_result_bytes) for payload in payloads]
+
+
+def _encode_answer(answer: Any, max_result_bytes: int) -> bytes | Failure:
+    raised = isinstance(answer, BaseException)
+    return describe_exception(answer) if raised else encode_result(answer, max_result_bytes)
+
+
 def encode_result(raw: Any, max_result_bytes: int) -> bytes | Failure:
     """Return a result as strict JSON in UTF-8, or the Failure that says why it is none."""
     try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, get_type_hints
 
+from sightgate.errors import InputError, InvalidResult
 from sightgate.image import Image
 from sightgate.plain import plain_result
 from sightgate.reporting import progress
@@ -32,6 +33,33 @@ class Plugin:
         """Analyze one image; ``options`` is what the annotation says, or a dict without one."""
         raise NotImplementedError(f"{type(self).__name__} must define analyze(self, image, options)")
 
+    def run_batch(self, payloads: list[Payload]) -> list[dict[str, Any] | Exception]:
+        """Answer several payloads, with a result or an exception for each.
+
+        Calls ``analyze_batch(images, options)`` if the plugin defines it: two lists of one length in, a list of results
+        out. Images that cannot be decoded and options that do not fit are taken out before and fail alone.
+        """
+        analyze_batch = getattr(self, "analyze_batch", None)
+        if not callable(analyze_batch):
+            raise NotImplementedError(f"{type(self).__name__} defines no analyze_batch")
+        answers: list[dict[str, Any] | Exception] = []
+        good: list[tuple[int, Image, Any]] = []
+        for index, payload in enumerate(payloads):
+            answers.append(InputError("not analyzed"))
+            try:
+                image = Image(payload["image"], payload["mime_type"])
+                good.append((index, image, self._options_of(payload)))
+                _ = image.pil  # decoded here, so that a broken one fails alone
+            except InputError as refused:
+                answers[index] = refused
+                good = [entry for entry in good if entry[0] != index]
+        results = analyze_batch([image for _, image, _ in good], [options for _, _, options in good]) if good else []
+        if len(results) != len(good):
+            raise InvalidResult(f"analyze_batch returned {len(results)} results for {len(good)} images")
+        for (index, _, _), result in zip(good, results, strict=True):
+            answers[index] = plain_result(result)
+        return answers
+
     def progress(self, done: float, total: float, message: str = "") -> None:
         """Report that ``done`` of ``total`` units of the current call are finished."""
         progress(done, total, message)
@@ -43,8 +71,10 @@ class Plugin:
         no JSON object.
         """
         image = Image(payload["image"], payload["mime_type"])
-        options = payload["options"] if self._options_type is None else parse(self._options_type, payload["options"])
-        return plain_result(self.analyze(image, options))
+        return plain_result(self.analyze(image, self._options_of(payload)))
+
+    def _options_of(self, payload: Payload) -> Any:
+        return payload["options"] if self._options_type is None else parse(self._options_type, payload["options"])
 
     @cached_property
     def _options_type(self) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sightgate.errors import SightgateError, Unavailable
-from sightgate.execution import Failure, Runnable, call_plugin, describe_exception
+from sightgate.execution import Failure, Runnable, call_plugin, call_plugin_batch, describe_exception
 from sightgate.loading import check_requirements, describe, load_classes, load_plugin
 from sightgate.manifest import Source
 from sightgate.protocol import CALL, ERROR, HELLO, PROGRESS, READY, RESULT, STOP, Channel, ProtocolError
@@ -63,7 +63,10 @@ class Worker:
                 break
             if header["kind"] != CALL:
                 raise ProtocolError(f"a worker does not take {header['kind']!r:.40}")
-            self._answer(plugin, header, body_length)
+            calls = [self._receive_call(header, body_length)]
+            while len(calls) < int(header.get("batch", 1)):
+                calls.append(self._receive_next_of_batch())
+            self._answer(plugin, calls)
         close = getattr(plugin, "close", None)
         if callable(close):
             close()
@@ -95,22 +98,34 @@ class Worker:
         config: dict[str, Any] = self._config.get(name) or {}
         return config
 
-    def _answer(self, plugin: Runnable, header: dict[str, Any], body_length: int) -> None:
+    def _receive_next_of_batch(self) -> tuple[str, dict[str, Any]]:
+        received = self._channel.receive_head()
+        if received is None or received[0]["kind"] != CALL:
+            raise ProtocolError("the server did not send the whole batch")
+        return self._receive_call(*received)
+
+    def _receive_call(self, header: dict[str, Any], body_length: int) -> tuple[str, dict[str, Any]]:
         image_length = int(header["image"])
         if not 0 <= image_length <= body_length:
             raise ProtocolError("the image is longer than the body")
         image = self._channel.read(image_length)
         options = json.loads(self._channel.read(body_length - image_length))
-        self._call_id = header["call"]
+        return header["call"], {"image": image, "mime_type": header["mime_type"], "options": options}
+
+    def _answer(self, plugin: Runnable, calls: list[tuple[str, dict[str, Any]]]) -> None:
+        self._call_id = calls[0][0]
         cpu_before = time.process_time()
-        answer = call_plugin(
-            plugin, {"image": image, "mime_type": header["mime_type"], "options": options}, self._max_result_bytes
-        )
-        used = {"cpu_s": time.process_time() - cpu_before, "peak_bytes": _peak_bytes()}
-        if isinstance(answer, Failure):
-            self._channel.send({"kind": ERROR, "call": self._call_id, **used}, answer.encode())
+        if len(calls) == 1:
+            answers = [call_plugin(plugin, calls[0][1], self._max_result_bytes)]
         else:
-            self._channel.send({"kind": RESULT, "call": self._call_id, **used}, answer)
+            answers = call_plugin_batch(plugin, [payload for _, payload in calls], self._max_result_bytes)
+        cpu_s = (time.process_time() - cpu_before) / len(calls)
+        used = {"cpu_s": cpu_s, "peak_bytes": _peak_bytes()}
+        for (call_id, _), answer in zip(calls, answers, strict=True):
+            if isinstance(answer, Failure):
+                self._channel.send({"kind": ERROR, "call": call_id, **used}, answer.encode())
+            else:
+                self._channel.send({"kind": RESULT, "call": call_id, **used}, answer)
 
     def _send_progress(self, done: float, total: float, message: str) -> None:
         now = time.monotonic()

@@ -4,7 +4,7 @@ Both go the same governed path; a caller sees no difference but the time to star
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -68,11 +68,11 @@ class Need(Enum):
 
 
 @asynccontextmanager
-async def open_backend(settings: Settings, need: Need) -> AsyncIterator[Backend]:
-    """Open the backend for the data folder of ``settings``. Raises CliError."""
+async def open_backend(settings: Settings, need: Need, only: Collection[str] | None = None) -> AsyncIterator[Backend]:
+    """Open the backend for the data folder of ``settings``; ``only`` names the plugins wanted. Raises CliError."""
     with told_clearly(settings.data_dir):
         owner = read_owner(settings.data_dir)
-        async with _choose(settings, owner, need) as backend:
+        async with _choose(settings, owner, need, only) as backend:
             yield backend
 
 
@@ -86,12 +86,14 @@ def ask(settings: Settings, need: Need, question: Callable[[Backend], Awaitable[
     return asyncio.run(asked())
 
 
-def _choose(settings: Settings, owner: Owner | None, need: Need) -> AbstractAsyncContextManager[Backend]:
+def _choose(
+    settings: Settings, owner: Owner | None, need: Need, only: Collection[str] | None
+) -> AbstractAsyncContextManager[Backend]:
     # Imported when needed: each brings half of the libraries, and a command should answer at once.
     if owner is None:
         from app.cli import in_process
 
-        return in_process.with_plugins(settings) if need is Need.PLUGINS else in_process.with_jobs(settings)
+        return in_process.with_plugins(settings, only) if need is Need.PLUGINS else in_process.with_jobs(settings)
     if owner.address is None:
         raise CliError(in_use(settings.data_dir, owner.pid, None))
     from app.cli import over_http

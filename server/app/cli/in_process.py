@@ -1,6 +1,6 @@
 """The backend that starts the server's own services in this process, for one command."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from app import wiring
@@ -16,11 +16,14 @@ from app.settings import Settings
 
 
 @asynccontextmanager
-async def with_plugins(settings: Settings) -> AsyncIterator[Backend]:
-    """Start all services, with every plugin that is found. Raises StorageError, OperatorFileError, CliError."""
+async def with_plugins(settings: Settings, only: Collection[str] | None = None) -> AsyncIterator[Backend]:
+    """Start the services, with all plugins or those named by ``only``; no waiting job is taken up.
+
+    Raises StorageError, OperatorFileError, CliError.
+    """
     check_plugins_dir(settings.plugins_dir)
     gate = _build(settings)
-    await gate.start()
+    await gate.start(only=only, dispatch=False)
     try:
         yield InProcess(gate)
     finally:

@@ -58,7 +58,8 @@ def validate_input_payload(payload: dict[str, Any], rules: InputRules = DEFAULT_
         raise InputValidationError("unknown_field", f"a payload has no field {shorten(unknown)!r}")
     if not isinstance(payload.get("options", {}), dict):
         raise InputValidationError("invalid_options", "options must be an object", field="options")
-    _validate_image(payload.get("image"), _declared_type(payload.get("mime_type")), rules)
+    image = _checked_bytes(payload.get("image"))
+    _validate_image(image, _declared_type(payload.get("mime_type")), rules)
 
 
 def normalize_mime_type(declared: str) -> str:
@@ -81,11 +82,15 @@ def _declared_type(declared: object) -> str:
     return normal
 
 
-def _validate_image(image: object, declared: str, rules: InputRules) -> None:
+def _checked_bytes(image: object) -> bytes:
     if image is None or image == b"":
         raise InputValidationError("empty_image", "the image is empty; send the bytes of an image file")
     if not isinstance(image, bytes):
         raise InputValidationError("undecodable_image", f"the image must be bytes, not {type(image).__name__}")
+    return image
+
+
+def _validate_image(image: bytes, declared: str, rules: InputRules) -> None:
     try:
         header = read_header(image)
     except HeaderError as broken:

@@ -40,7 +40,10 @@ class AnalysisService:
         plain = (declared or "").partition(";")[0].strip().lower()
         if plain not in _UNTYPED:
             return AcquiredImage(data, plain)
-        header = self.describe(data)
+        try:
+            header = read_header(data)
+        except HeaderError as broken:
+            return AcquiredImage(data, broken.mime_type)
         return AcquiredImage(data, header.mime_type if header is not None else "application/octet-stream")
 
     def describe(self, data: bytes) -> ImageHeader | None:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from app.plugins.loader.plugin_discovery import (
     place_of,
 )
 from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
+from app.plugins.sandbox.batching import BatchingWorkers
 from app.plugins.sandbox.confinement import WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
@@ -70,14 +71,16 @@ class PluginManagementService:
         self._changing = asyncio.Lock()
         self.discovered = False
 
-    async def discover(self) -> None:
-        """Find all plugins and fill the registry. Raises OperatorFileError, OSError if the folder is not there.
+    async def discover(self, only: Collection[str] | None = None) -> None:
+        """Find all plugins, or those named by ``only``, and fill the registry.
+
+        Raises OperatorFileError, OSError if the folder is not there.
 
         A plugin that cannot be loaded is a row with its reason; the others work.
         """
         self._says = read_operator_file(self._places.operator_file)
         overrides = await self._store.plugin_overrides()
-        found = await discover(self._find_sources(), self._interpreters(), self._configs(), self._discovery)
+        found = await discover(self._find_sources(only), self._interpreters(), self._configs(), self._discovery)
         await asyncio.gather(*(self._adopt(row, overrides) for row in found))
         self.discovered = True
 
@@ -135,8 +138,10 @@ class PluginManagementService:
                 held[name] = plugin
         return held
 
-    def _find_sources(self) -> list[Source]:
+    def _find_sources(self, only: Collection[str] | None) -> list[Source]:
         installed = installed_sources() if self._places.installed else []
+        if only is not None:  # a folder's files must be looked into to know their plugins' names
+            installed = [source for source in installed if source.name in only]
         folder = folder_sources(self._places.plugins_dir) if self._places.plugins_dir is not None else []
         return installed + folder
 
@@ -200,7 +205,9 @@ class PluginManagementService:
         return None
 
     def _refuse(self, found: Found, availability: Availability, reason: str) -> None:
-        log.warning("plugin not usable", plugin=found.name, reason=reason, detail=found.detail)
+        # What is missing is for the operator to provide or not; what is broken is somebody's fault.
+        write = log.warning if availability is Availability.FAILED else log.info
+        write("plugin not usable", plugin=found.name, reason=reason, detail=found.detail)
         record = PluginRecord(Manifest(found.name), found.source.kind, place_of(found.source))
         self._registry.register_unusable(record, availability, reason)
 
@@ -222,7 +229,8 @@ class PluginManagementService:
             if self._held(name) is pool:  # not while it is being tried out at a reload
                 self._registry.set_availability(name, availability, reason)
 
-        pool = ProcessWorkers(spec, found.manifest, limits, self._home, self._pool, unusable)
+        kind = BatchingWorkers if limits.max_batch > 1 else ProcessWorkers
+        pool = kind(spec, found.manifest, limits, self._home, self._pool, unusable)
         return pool
 
     async def _warm_up(self, pool: ProcessWorkers, name: str) -> PluginRefused | None:

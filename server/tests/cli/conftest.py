@@ -28,6 +28,8 @@ class Sizes:
     description = "Counts bytes."
 
     def run(self, payload):
+        if payload["image"].endswith(b"refuse me"):
+            raise ValueError("as it asks")
         return {"bytes": len(payload["image"]), "options": payload["options"]}
 
 class Failing:
@@ -149,7 +151,7 @@ def make_cli(folder: Path) -> Cli:
     (folder / "plugins" / "tiny.py").write_text(PLUGINS)
     (folder / "a.png").write_bytes(sample_png(8, 8))
     (folder / "b.png").write_bytes(sample_png(16, 8))
-    (folder / "broken.png").write_bytes(sample_png(8, 8)[:40])
+    (folder / "bad.png").write_bytes(sample_png(8, 8) + b"refuse me")
     return Cli(folder)
 
 

@@ -15,22 +15,22 @@ def json_lines(text: str) -> list[dict]:
 
 
 def test_one_json_object_a_line_comes_in_order_and_one_bad_image_stops_no_other(either):
-    ended = either.run("analyze", "b.png", "broken.png", "a.png", "--plugin", "sizes", "--json", "-o", "k=[1, 2.5]")
+    ended = either.run("analyze", "b.png", "bad.png", "a.png", "--plugin", "sizes", "--json", "-o", "k=[1, 2.5]")
     assert ended.code == 1
     first, second, third = json_lines(ended.out)
-    assert [row["image"] for row in (first, second, third)] == ["b.png", "broken.png", "a.png"]
+    assert [row["image"] for row in (first, second, third)] == ["b.png", "bad.png", "a.png"]
     assert first["result"] == {"bytes": (either.folder / "b.png").stat().st_size, "options": {"k": [1, 2.5]}}
-    assert second["error"]["details"]["code"] == "undecodable_image"
+    assert second["error"]["details"]["code"] == "plugin_failed"
     assert third["result"]["bytes"] == (either.folder / "a.png").stat().st_size
 
 
 def test_people_see_the_result_and_the_error(either):
-    ended = either.run("analyze", "a.png", "broken.png", "--plugin", "sizes")
+    ended = either.run("analyze", "a.png", "bad.png", "--plugin", "sizes")
     assert ended.code == 1
     assert "a.png  sizes," in ended.out
     assert f"bytes    {(either.folder / 'a.png').stat().st_size}" in ended.out
-    assert "broken.png  sizes failed" in ended.out
-    assert "undecodable_image: " in ended.out
+    assert "bad.png  sizes failed" in ended.out
+    assert "plugin_failed: as it asks" in ended.out
 
 
 def test_what_a_plugin_says_cannot_steer_the_terminal(served):

@@ -1,79 +1,77 @@
 """A discovered plugin never runs in the server, and its process holds nothing of the server's."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from support.images import PNG
-from support.running_server import eventually, is_alive, living_descendants, make_home, running
+import pytest
+from support.running_server import Home, RunningServer, eventually, is_alive, make_home, running
 
-SECRETS = {"DATABASE_URL": "postgres://user:hidden-secret-one@host/db", "AWS_SECRET_ACCESS_KEY": "hidden-secret-two"}
-
-
-def test_a_discovered_plugin_runs_in_a_process_of_its_own(tmp_path):
-    with running(make_home(tmp_path, "slow", "answering")) as server:
-        assert server.descendants() == set()  # those of discovery have ended
-        assert server.analyze("slow").status_code == 200
-        workers = server.descendants()
-        assert workers
-        assert server.process.pid not in workers
-        assert server.analyze("slow").status_code == 200
-        assert server.descendants() == workers
-        assert server.analyze("echo").status_code == 200
-        assert server.descendants() > workers
+KEY = "hidden-secret-one-long-enough"
+SECRETS = {"DATABASE_URL": "postgres://user:hidden-secret-two@host/db", "AWS_SECRET_ACCESS_KEY": "hidden-secret-three"}
+TELLING = "import os\nprint('imported by', os.getpid(), flush=True)\n"
 
 
-def test_discovery_imports_no_plugin_into_the_server(tmp_path):
-    home = make_home(tmp_path, "answering")
-    told = "import os\nprint('imported by', os.getpid(), flush=True)\n"
-    source = home.plugins / "telling.py"
-    source.write_text(told + (home.plugins / "answering.py").read_text().replace('"echo"', '"telling"'))
-    (home.plugins / "answering.py").unlink()
-    with running(home) as server:
-        assert server.row("telling")["state"] == "IDLE"
-        assert "imported by" not in home.log.read_text()
-        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
-        assert "numpy" not in maps
-        assert "PIL" not in maps
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server whose environment is full of secrets, with a plugin that tells who imports it."""
+    made = make_home(tmp_path_factory.mktemp("guarded"), "snooping", "slow", "answering", api_key=KEY)
+    home = Home(made.folder, {**made.settings, **SECRETS})
+    source = (home.plugins / "answering.py").read_text()
+    (home.plugins / "answering.py").write_text(TELLING + source)
+    with running(home, KEY) as started:
+        yield started
 
 
-def test_a_worker_knows_nothing_of_the_servers_environment(tmp_path):
-    key = "hidden-secret-three-long-enough"
-    home = make_home(tmp_path, "snooping", api_key=key)
-    home = type(home)(home.folder, {**home.settings, **SECRETS})
-    with running(home, key) as server:
-        found = server.result("snooping")
+def test_discovery_imports_no_plugin_into_the_server(guarded: RunningServer):
+    assert guarded.row("resting")["state"] == "IDLE"
+    assert "imported by" not in guarded.home.log.read_text()
+    maps = Path(f"/proc/{guarded.process.pid}/maps").read_text()
+    assert not {"numpy", "PIL"} & set(maps.split("/"))
+
+
+def test_a_discovered_plugin_runs_in_a_process_of_its_own(guarded: RunningServer):
+    before = guarded.descendants()
+    assert guarded.analyze("slow").status_code == 200
+    workers = guarded.descendants()
+    assert workers > before
+    assert guarded.process.pid not in workers
+    assert guarded.analyze("slow").status_code == 200
+    assert guarded.descendants() == workers
+    assert guarded.analyze("second").status_code == 200
+    assert guarded.descendants() > workers
+
+
+def test_a_worker_knows_nothing_of_the_servers_environment(guarded: RunningServer):
+    found = guarded.result("snooping")
     assert "hidden-secret" not in json.dumps(found)
     environment = found["environment"]
-    ours = {name for name in environment if name.startswith("SIGHTGATE_")} - {"SIGHTGATE_WORKER"}
-    assert not ours
+    assert {name for name in environment if name.startswith("SIGHTGATE_")} <= {"SIGHTGATE_WORKER"}
     assert not set(SECRETS) & set(environment)
     assert not any(module.split(".")[0] in ("app", "fastapi", "sqlalchemy") for module in found["modules"])
 
 
-def test_a_workers_folder_home_and_temporary_files_are_its_scratch_which_ends_with_it(tmp_path):
-    home = make_home(tmp_path, "snooping")
-    with running(home) as server:
-        found = server.result("snooping", {}, PNG)
-        scratch = Path(found["home"])
-        assert found["folder"] == found["temporary"] == str(scratch)
-        assert found["environment"]["OMP_NUM_THREADS"].isdigit()
-    assert not list((home.data / "scratch").iterdir())
+def test_a_workers_folder_home_and_temporary_files_are_its_scratch(guarded: RunningServer):
+    found = guarded.result("snooping")
+    assert found["folder"] == found["temporary"] == found["home"]
+    assert found["environment"]["OMP_NUM_THREADS"].isdigit()
 
 
-def test_workers_die_with_the_server_however_it_dies(tmp_path):
-    with running(make_home(tmp_path, "slow", "answering")) as server:
-        server.analyze("slow")
-        server.analyze("echo")
-        workers = living_descendants(server.process.pid)
-        assert workers
-        server.kill()
-        eventually(lambda: not any(is_alive(pid) for pid in workers), "end of the workers")
-
-
-def test_workers_end_when_the_server_stops_in_order(tmp_path):
+def test_workers_and_their_scratch_end_when_the_server_stops_in_order(tmp_path: Path):
     with running(make_home(tmp_path, "answering")) as server:
         server.analyze("echo")
         workers = server.descendants()
         assert workers
         assert server.stop() == 0
         assert not any(is_alive(pid) for pid in workers)
+        assert not list((server.home.data / "scratch").iterdir())
+
+
+def test_workers_die_with_the_server_however_it_dies(tmp_path: Path):
+    with running(make_home(tmp_path, "slow", "answering")) as server:
+        server.analyze("slow")
+        server.analyze("echo")
+        workers = server.descendants()
+        assert workers
+        server.kill()
+        eventually(lambda: not any(is_alive(pid) for pid in workers), "end of the workers")

@@ -78,7 +78,7 @@ async def _analyze_all(
     """Analyze and print every image, in the order given; tell whether all succeeded."""
     console = output.console()
     succeeded = True
-    async with open_backend(settings, Need.PLUGINS) as backend:
+    async with open_backend(settings, Need.PLUGINS, [plugin]) as backend:
         ended = _in_order(backend, images, plugin, options)
         async with aclosing(ended):
             with output.progress(console, len(images)) as bar:

@@ -17,7 +17,7 @@ from app.governance.lifecycle import Availability
 from app.plugins.sandbox.confinement import MAX_RESULT_BYTES, Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.launch import how_it_ended
-from app.plugins.sandbox.worker_process import WorkerGone, WorkerProcess
+from app.plugins.sandbox.worker_process import Call, WorkerGone, WorkerProcess
 from app.plugins.sandbox.workers import Workers
 from sightgate.manifest import Limits, Manifest, ManifestError
 
@@ -104,7 +104,7 @@ class ProcessWorkers(Workers):
         call_id = context.call_id if context is not None else uuid.uuid4().hex
         worker = await self._take()
         try:
-            result = await worker.call(call_id, payload, self._limits.timeout_s, context)
+            result = await worker.call(Call(call_id, payload, context), self._limits.timeout_s)
         except (CallEnded, asyncio.CancelledError) as ended:
             self._let_go_of_ended(worker, ended)
             raise
@@ -116,8 +116,8 @@ class ProcessWorkers(Workers):
 
     async def kill(self, call_id: str) -> bool:
         for worker in self._busy:
-            if worker.call_id == call_id:
-                worker.cancel_call()
+            if worker.serves(call_id):
+                worker.cancel_calls()
                 return True
         return False
 
@@ -142,7 +142,7 @@ class ProcessWorkers(Workers):
                 waiter.set_exception(PluginRefused("plugin_unavailable", "the plugin's workers are being ended"))
         idle, self._idle = self._idle, []
         for worker in self._busy:
-            worker.cancel_call()
+            worker.cancel_calls()
         await asyncio.gather(
             *(worker.stop() for worker in idle), *(worker.end() for worker in self._busy), *self._ending
         )
@@ -193,6 +193,7 @@ class ProcessWorkers(Workers):
             if worker is None or not worker.alive:
                 self._wake_one(None)
         self.figures.started += 1
+        worker.on_gone = self._on_gone
         self._busy.add(worker)
         return worker
 
@@ -275,6 +276,12 @@ class ProcessWorkers(Workers):
             )
         self._busy.discard(worker)
         self._wake_one(None)
+
+    def _on_gone(self, worker: WorkerProcess) -> None:
+        """An idle worker ended by itself: clean up behind it now, not when it would be needed."""
+        if worker in self._idle:
+            self._idle.remove(worker)
+            self._bury(worker)
 
     def _bury(self, worker: WorkerProcess) -> None:
         """Forget a worker that ended while nobody called it."""

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -51,6 +51,9 @@ SELF_EXIT_S = 0.25
 _DEADLINE = "the call's own time limit passed while the plugin ran; its worker was ended"
 
 
+Reply: TypeAlias = "asyncio.Future[tuple[Header, bytes]]"
+
+
 class WorkerFailure(msgspec.Struct, forbid_unknown_fields=True):
     """A failure as the worker describes it. See ``sightgate.execution.Failure``."""
 
@@ -64,6 +67,15 @@ class WorkerFailure(msgspec.Struct, forbid_unknown_fields=True):
 
 class WorkerGone(Exception):
     """The worker closed its connection or broke the protocol while a call was in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call for a worker: what it is about, and who asks."""
+
+    id: str
+    payload: Mapping[str, Any]
+    context: ExecutionContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ class _Connection(asyncio.Protocol):
 
 
 class WorkerProcess:
-    """A running worker. One call at a time; after ``end`` it is of no more use."""
+    """A running worker. One call, or one batch of calls, at a time; after ``end`` it is of no more use."""
 
     def __init__(self, launched: Launched, spec: WorkerSpec, memory_means: str) -> None:
         loop = asyncio.get_running_loop()
@@ -123,7 +135,7 @@ class WorkerProcess:
         self.isolation = Isolation()
         self.calls = 0
         self.idle_since = time.monotonic()
-        self.call_id: str | None = None
+        self.on_gone: Callable[[WorkerProcess], None] | None = None
         self.usage: Usage | None = None
         self._launched = launched
         self._loop = loop
@@ -132,11 +144,10 @@ class WorkerProcess:
         self._memory = MemoryWatch(launched.process.pid, spec.memory_mb, self._too_much_memory)
         self._memory.start()
         self._transport: asyncio.Transport | None = None
-        self._reply: asyncio.Future[tuple[Header, bytes]] | None = None
-        self._context: ExecutionContext | None = None
+        self._replies: dict[str, Reply] = {}
+        self._contexts: dict[str, ExecutionContext] = {}
         self._gone: str | None = None
         self._ended: asyncio.Task[int] | None = None
-        self._ending: asyncio.Task[Any] | None = None
 
     @classmethod
     async def start(cls, spec: WorkerSpec, confinement: Confinement) -> "WorkerProcess":
@@ -164,9 +175,7 @@ class WorkerProcess:
     async def ready(self, within_s: float) -> list[dict[str, Any]]:
         """Wait for the manifests, and note the isolation. Raises WorkerGone or TimeoutError: end the worker then."""
         async with asyncio.timeout(within_s):
-            header, body = await self._next_frame()
-        if header["kind"] != READY:
-            raise WorkerGone(f"it sent {header['kind']!r:.40} before it was ready")
+            _, body = await self._expect(READY)
         try:
             said = msgspec.json.decode(body)
             rows: list[dict[str, Any]] = said["plugins"]
@@ -177,24 +186,58 @@ class WorkerProcess:
         self.isolation = isolation_from(said.get("isolation"), self._memory_means)
         return rows
 
-    async def call(
-        self, call_id: str, payload: dict[str, Any], timeout_s: float, context: ExecutionContext | None
-    ) -> Any:
+    async def call(self, call: Call, timeout_s: float) -> Any:
         """Run one call. Raises GovernedError for what the plugin did; after CallEnded the worker has been ended.
 
         On a timeout, and when the caller is cancelled, the worker's processes are gone before this returns.
         """
         self.calls += 1
-        self.call_id, self._context = call_id, context
+        reply = self._expect(call.id, call.context)
+        timer = self._limit(reply, timeout_s, call.context.deadline if call.context is not None else None)
         try:
-            self._send_call(call_id, payload)
-            header, body = await self._within(timeout_s, context.deadline if context is not None else None)
+            self._send_call(call, 1)
+            header, body = await reply
             return self._read_answer(header, body)
+        except WorkerGone:
+            raise await self._crashed() from None
         except (CallEnded, asyncio.CancelledError):
             await self.end()
             raise
         finally:
-            self.call_id = self._context = None
+            timer.cancel()
+            self._forget(call.id)
+
+    async def call_batch(self, calls: Sequence[Call], timeout_s: float) -> list[Any]:
+        """Run calls together; return for each its result, or the GovernedError that it has instead of one.
+
+        Their fate is one where the worker is concerned: a time-out or a crash is every call's. When this is
+        cancelled, the worker is ended.
+        """
+        self.calls += len(calls)
+        replies = [self._expect(call.id, call.context) for call in calls]
+        timers = [self._limit(reply, timeout_s, None) for reply in replies]
+        try:
+            for call in calls:
+                self._send_call(call, len(calls))
+            await asyncio.wait(replies)
+            answers = [self._answer_of(reply) for reply in replies]
+            if any(isinstance(answer, WorkerGone) for answer in answers):
+                crashed = await self._crashed()
+                return [crashed if isinstance(answer, WorkerGone) else answer for answer in answers]
+            if any(isinstance(answer, CallEnded) for answer in answers):
+                await self.end()
+            return answers
+        except asyncio.CancelledError:
+            await self.end()
+            raise
+        finally:
+            for call, timer in zip(calls, timers, strict=True):
+                timer.cancel()
+                self._forget(call.id)
+
+    def serves(self, call_id: str) -> bool:
+        """Tell whether this call is in flight here."""
+        return call_id in self._replies
 
     async def end(self) -> int:
         """Kill the worker and all it started; return its exit status. Safe to call again."""
@@ -214,41 +257,31 @@ class WorkerProcess:
         """Return how many MiB of memory the worker keeps beyond what it had when this was first asked."""
         return self._memory.grown_bytes() / 1024 / 1024
 
-    def cancel_call(self) -> None:
-        """Fail the call in flight as cancelled; the worker is ended by whoever awaits the call."""
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(CallEnded("cancelled"))
+    def cancel_calls(self) -> None:
+        """Fail what is in flight as cancelled; the worker is ended by whoever awaits it."""
+        for reply in self._replies.values():
+            _fail(reply, CallEnded("cancelled"))
 
-    async def _within(self, timeout_s: float, deadline: float | None) -> tuple[Header, bytes]:
-        reply = self._next_frame()
+    def _limit(self, reply: Reply, timeout_s: float, deadline: float | None) -> asyncio.TimerHandle:
+        """Fail the reply when the plugin's time is up, or the caller's, if that is sooner."""
         ends = self._loop.time() + timeout_s
         if deadline is not None and deadline < ends:
             # The caller's own limit says nothing of the plugin's health.
-            timer = self._loop.call_at(deadline, _fail, reply, CallEnded("deadline_exceeded", _DEADLINE))
-        else:
-            said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
-            timer = self._loop.call_at(ends, _fail, reply, CallEnded("plugin_timeout", said, limit_s=timeout_s))
-        try:
-            return await reply
-        except WorkerGone:
-            raise await self._crashed() from None
-        finally:
-            timer.cancel()
+            return self._loop.call_at(deadline, _fail, reply, CallEnded("deadline_exceeded", _DEADLINE))
+        said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
+        return self._loop.call_at(ends, _fail, reply, CallEnded("plugin_timeout", said, limit_s=timeout_s))
 
     def _too_much_memory(self, resident: int) -> None:
         failure = self._out_of_memory(resident)
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(failure)
-        else:  # between calls: nobody is told, the worker is replaced
-            self._in_background(self.end())
+        for reply in self._replies.values():
+            _fail(reply, failure)
+        if not self._replies:  # between calls: nobody is told, the worker is replaced
+            self._on_end("it had more memory than it may")
 
     def _out_of_memory(self, peak_bytes: int) -> CallEnded:
         said = f"the plugin needed more than the {self.spec.memory_mb} MiB of memory it may use; its worker was ended"
         peak_mb = round(peak_bytes / 1024 / 1024)
         return CallEnded("plugin_out_of_memory", said, limit_mb=self.spec.memory_mb, peak_mb=peak_mb)
-
-    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
-        self._ending = self._loop.create_task(work)
 
     async def _crashed(self) -> CallEnded:
         """Return how the worker ended: by itself if it is doing so, else by our hand because it is of no use."""
@@ -271,43 +304,61 @@ class WorkerProcess:
         said = f"the plugin's worker ended with {how_it_ended(status)}"
         return CallEnded("plugin_crashed", said, **describe_exit(status))
 
-    def _send_call(self, call_id: str, payload: dict[str, Any]) -> None:
-        image: bytes = payload["image"]
-        options = msgspec.json.encode(payload["options"])
-        header = {"kind": CALL, "call": call_id, "mime_type": payload["mime_type"], "image": len(image)}
+    def _send_call(self, call: Call, batch: int) -> None:
+        image: bytes = call.payload["image"]
+        options = msgspec.json.encode(call.payload["options"])
+        mime_type = call.payload["mime_type"]
+        header = {"kind": CALL, "call": call.id, "mime_type": mime_type, "image": len(image), "batch": batch}
         head = encode_frame_head(header, len(image) + len(options))
         if self._transport is not None and not self._transport.is_closing():
             self._transport.writelines((head, image, options))
 
-    def _next_frame(self) -> "asyncio.Future[tuple[Header, bytes]]":
-        self._reply = self._loop.create_future()
+    def _expect(self, key: str, context: ExecutionContext | None = None) -> Reply:
+        reply = self._replies[key] = self._loop.create_future()
+        if context is not None:
+            self._contexts[key] = context
         if self._gone is not None:
-            self._reply.set_exception(WorkerGone(self._gone))
-        return self._reply
+            reply.set_exception(WorkerGone(self._gone))
+        return reply
+
+    def _forget(self, key: str) -> None:
+        self._replies.pop(key, None)
+        self._contexts.pop(key, None)
 
     def _on_frame(self, header: Header, body: bytes) -> None:
         kind = header["kind"]
         if kind == PROGRESS:
             self._report(header)
             return
-        expected = self._reply is not None and not self._reply.done()
-        right_call = kind == READY or header.get("call") == self.call_id
-        if not expected or not right_call or kind not in (READY, RESULT, ERROR):
+        key = READY if kind == READY else str(header.get("call"))
+        reply = self._replies.get(key) if kind in (READY, RESULT, ERROR) else None
+        if reply is None or reply.done():
             raise ProtocolError(f"a {kind!r:.40} that nobody waits for")
-        assert self._reply is not None
-        self._reply.set_result((header, body))
+        if kind == READY:
+            self._forget(READY)
+        reply.set_result((header, body))
 
     def _report(self, header: Header) -> None:
-        sink = self._context.progress if self._context is not None else None
-        if sink is not None and header.get("call") == self.call_id:
+        context = self._contexts.get(str(header.get("call")))
+        sink = context.progress if context is not None else None
+        if sink is not None:
             with contextlib.suppress(TypeError, ValueError, KeyError):
                 sink(float(header["done"]), float(header["total"]), str(header["message"])[:500])
 
     def _on_end(self, how: str) -> None:
-        if self._gone is None:
-            self._gone = how
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(WorkerGone(self._gone))
+        if self._gone is not None:
+            return
+        self._gone = how
+        for reply in self._replies.values():
+            _fail(reply, WorkerGone(how))
+        if not self._replies and self.on_gone is not None:
+            self.on_gone(self)
+
+    def _answer_of(self, reply: Reply) -> Any:
+        try:
+            return self._read_answer(*reply.result())
+        except (GovernedError, WorkerGone) as failure:
+            return failure
 
     def _read_answer(self, header: Header, body: bytes) -> Any:
         with contextlib.suppress(TypeError, ValueError, KeyError):
@@ -337,7 +388,7 @@ class WorkerProcess:
             await self._loop.run_in_executor(None, _remove, self._launched.scratch)
 
 
-def _fail(reply: "asyncio.Future[tuple[Header, bytes]]", failure: CallEnded) -> None:
+def _fail(reply: Reply, failure: Exception) -> None:
     if not reply.done():
         reply.set_exception(failure)
 

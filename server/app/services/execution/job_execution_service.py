@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,7 @@ class JobExecutionService:
         self._rules = rules or JobRules()
         self._running: dict[str, _Running] = {}
         self._dispatched: dict[str, int] = {}
+        self._loading: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
 
@@ -216,7 +218,8 @@ class JobExecutionService:
         room = self._rules.at_once - sum(self._dispatched.values())
         free: dict[str, int] = {}
         for plugin in await self._store.plugins_with_pending() if room > 0 else ():
-            seats = min(room, self._plugins.free_seats(plugin))
+            # A job whose input is being read has no seat yet; another one must not overtake it.
+            seats = min(room, self._plugins.free_seats(plugin) - self._loading[plugin])
             if seats > 0:
                 free[plugin] = seats
                 room -= seats
@@ -229,11 +232,16 @@ class JobExecutionService:
         task = asyncio.get_running_loop().create_task(self._run_claimed(job))
         self._running[job.id] = _Running(job, task=task)
         self._dispatched[job.plugin] = self._dispatched.get(job.plugin, 0) + 1
+        self._loading[job.plugin] += 1
         return task
 
     async def _run_claimed(self, job: Job) -> JobOutcome:
         try:
-            return await self._run(job, await self._load_payload(job))
+            try:
+                payload = await self._load_payload(job)
+            finally:
+                self._loading[job.plugin] -= 1
+            return await self._run(job, payload)
         except StorageError as failed:
             # Its row stays RUNNING if even its end cannot be stored: the next start takes it up again.
             log.error("a job's input or end could not be stored", job=job.id, reason=str(failed))

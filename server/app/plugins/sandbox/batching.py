@@ -1,0 +1,116 @@
+"""Workers that take several calls at once: what waits is collected, a worker analyzes it together."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.governance.errors import CallEnded
+from app.governance.execution_context import current_execution
+from app.plugins.sandbox.pool import ProcessWorkers
+from app.plugins.sandbox.worker_process import Call, WorkerProcess
+
+
+@dataclass(slots=True)
+class _Waiting:
+    call: Call
+    answer: "asyncio.Future[Any]"
+    since: float = field(default_factory=time.monotonic)
+
+
+class BatchingWorkers(ProcessWorkers):
+    """Hands a free worker up to ``max_batch`` calls, after waiting at most ``batch_wait_ms`` for more of them.
+
+    Each call keeps its own input, answer, error and figures. A caller that leaves only gives up its own answer: the
+    worker goes on for the others.
+    """
+
+    _queue: "deque[_Waiting]"
+    _more: asyncio.Event
+    _collecting: "asyncio.Task[None] | None"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._queue = deque()
+        self._more = asyncio.Event()
+        self._collecting = None
+
+    @property
+    def capacity(self) -> int:
+        return self._limits.workers * self._limits.max_batch
+
+    async def run_async(self, payload: dict[str, Any]) -> Any:
+        context = current_execution()
+        call = Call(context.call_id if context is not None else uuid.uuid4().hex, payload, context)
+        waiting = _Waiting(call, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._more.set()
+        if self._collecting is None:
+            self._collecting = asyncio.get_running_loop().create_task(self._collect())
+        deadline = context.deadline if context is not None else None
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await waiting.answer
+        except TimeoutError:
+            raise CallEnded("deadline_exceeded") from None
+
+    async def kill(self, call_id: str) -> bool:
+        for waiting in self._queue:
+            if waiting.call.id == call_id and not waiting.answer.done():
+                waiting.answer.set_exception(CallEnded("cancelled"))
+                return True
+        return await super().kill(call_id)
+
+    async def _collect(self) -> None:
+        try:
+            while self._queue:
+                await self._start_batch()
+        finally:
+            self._collecting = None
+
+    async def _start_batch(self) -> None:
+        try:
+            worker = await self._take()
+        except Exception as refused:  # told to a caller, who sorts it: the gate
+            waiting = self._queue.popleft()
+            if not waiting.answer.done():
+                waiting.answer.set_exception(refused)
+            return
+        await self._wait_for_more()
+        batch: list[_Waiting] = []
+        while self._queue and len(batch) < self._limits.max_batch:
+            waiting = self._queue.popleft()
+            if not waiting.answer.done():  # its caller may have left
+                batch.append(waiting)
+        if batch:
+            self._in_background(self._run_batch(worker, batch))
+        else:
+            self._give_back(worker)
+
+    async def _wait_for_more(self) -> None:
+        left_s = self._limits.batch_wait_ms / 1000
+        if self._queue:
+            left_s -= time.monotonic() - self._queue[0].since
+        ends = time.monotonic() + left_s
+        while 0 < len(self._queue) < self._limits.max_batch and (left_s := ends - time.monotonic()) > 0:
+            self._more.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._more.wait(), left_s)
+
+    async def _run_batch(self, worker: WorkerProcess, batch: list[_Waiting]) -> None:
+        answers = await worker.call_batch([waiting.call for waiting in batch], self._limits.timeout_s)
+        ended = next((answer for answer in answers if isinstance(answer, CallEnded)), None)
+        if ended is not None:
+            self._let_go_of_ended(worker, ended)
+        else:
+            self._give_back(worker)
+        for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                waiting.answer.set_exception(answer)
+            else:
+                waiting.answer.set_result(answer)

@@ -1,0 +1,10 @@
+"""calls abort()"""
+
+import os
+
+
+class Aborts:
+    name = "aborts"
+
+    def run(self, payload):
+        os.abort()

@@ -1,0 +1,4 @@
+"""never ends to be imported"""
+
+while True:
+    pass

@@ -1,0 +1,8 @@
+"""returns bytes"""
+
+
+class ReturnsBytes:
+    name = "returns_bytes"
+
+    def run(self, payload):
+        return {"image": payload["image"]}
