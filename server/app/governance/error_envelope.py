@@ -12,12 +12,13 @@ from app.governance.errors import (
     OutputValidationError,
     PluginRaised,
 )
+from app.governance.validation import validate_plugin_output
 from sightgate.errors import InputError, InvalidResult
 
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 32_000
 
-_INPUT_CODES = frozenset({"undecodable_image", "invalid_options"})
+_INPUT_CODES = ("undecodable_image", "invalid_options")
 
 
 def build_error_envelope(exc: BaseException, plugin_name: str | None) -> dict[str, Any]:
@@ -28,11 +29,12 @@ def build_error_envelope(exc: BaseException, plugin_name: str | None) -> dict[st
     """
     governed = as_governed(exc)
     row = ERROR_CODES[governed.code]
+    own = {"code": governed.code, "retryable": row.retryable}
     return {
         "error": {
             "type": row.type.value,
             "message": _clean(governed.message)[:MAX_MESSAGE],
-            "details": {"code": governed.code, "retryable": row.retryable, **governed.details},
+            "details": {**own, **governed.details, **own},
             "plugin": None if plugin_name is None else _clean(plugin_name)[:200],
             "timestamp": datetime.now(UTC).isoformat(),
         },
@@ -50,8 +52,9 @@ def as_governed(exc: BaseException) -> GovernedError:
     if isinstance(exc, GovernedError):
         return exc
     if isinstance(exc, InputError):
-        code = exc.code if exc.code in _INPUT_CODES else "invalid_options"
-        return InputValidationError(code, _text(exc), **exc.details)
+        refused = InputValidationError(exc.code if exc.code in _INPUT_CODES else "invalid_options", _text(exc))
+        refused.details = _plain_details(exc.details)
+        return refused
     if isinstance(exc, InvalidResult):
         return OutputValidationError("invalid_output", _text(exc))
     return PluginRaised(_text(exc), type(exc).__name__, _traceback(exc))
@@ -66,9 +69,17 @@ def internal_fault(cause: BaseException) -> InternalFault:
 
 def _text(exc: BaseException) -> str:
     try:
-        return str(exc)
-    except Exception:  # a plugin's exception may have a broken __str__
+        return str.__str__(str(exc))  # a plain str, whatever subclass of it came back
+    except BaseException:  # a plugin's exception may do anything when it is shown, even ask the process to end
         return ""
+
+
+def _plain_details(details: dict[str, Any]) -> dict[str, Any]:
+    """Return the details that a plugin gave as plain JSON data, or none if they are none."""
+    try:
+        return validate_plugin_output(details)
+    except OutputValidationError:
+        return {}
 
 
 def _clean(text: str) -> str:
@@ -80,6 +91,7 @@ def _traceback(exc: BaseException) -> str:
     if isinstance(exc, PluginRaised) and exc.traceback:
         return exc.traceback
     try:
-        return "".join(traceback.format_exception(exc))[-MAX_TRACEBACK:]
-    except Exception:  # formatting calls the exception's own methods
-        return "".join(traceback.format_tb(exc.__traceback__))[-MAX_TRACEBACK:]
+        lines = traceback.format_exception(exc)
+    except BaseException:  # formatting calls the exception's own methods
+        lines = traceback.format_tb(exc.__traceback__)
+    return _clean("".join(lines)[-MAX_TRACEBACK:])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ def test_a_plugin_with_one_worker_is_never_called_twice_at_once(server: RunningS
     with ThreadPoolExecutor(6) as pool:
         spans = list(pool.map(lambda _: server.result("slow", {"seconds": 0.05}), range(6)))
     spans.sort(key=lambda span: span["began"])
-    assert all(first["ended"] <= then["began"] for first, then in zip(spans, spans[1:], strict=False))
+    assert all(first["ended"] <= then["began"] for first, then in pairwise(spans))
 
 
 def test_waiting_callers_are_served_in_the_order_in_which_they_came(server: RunningServer):
