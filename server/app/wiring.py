@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 
 from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
@@ -179,5 +179,5 @@ def _gauges(registry: PluginRegistry, plugins: PluginManagementService, store: J
     yield counter("sightgate_worker_ends", "Workers that crashed or were ended during a call.", ended)
     unknown = {"unknown": float(registry.unknown_count)}
     yield counter("sightgate_unknown_plugin_calls", "Executions that named no known plugin.", unknown)
-    lost = {"": float(store.lost_records)}
-    yield counter("sightgate_lost_records", "Records of waiting calls that could not be stored.", lost)
+    said = "Records of waiting calls that could not be stored."
+    yield CounterMetricFamily("sightgate_lost_records", said, value=store.lost_records)

@@ -17,7 +17,7 @@ from sightgate.errors import SightgateError, Unavailable
 from sightgate.execution import Failure, Runnable, call_plugin, call_plugin_batch, describe_exception
 from sightgate.loading import check_requirements, describe, load_classes, load_plugin
 from sightgate.manifest import Source
-from sightgate.protocol import CALL, ERROR, HELLO, PROGRESS, READY, RESULT, STOP, Channel, ProtocolError
+from sightgate.protocol import CALL, ERROR, HELLO, PROGRESS, READY, RESULT, SANDBOX, STOP, Channel, ProtocolError
 from sightgate.reporting import set_report
 from sightgate.sandbox import Policy, apply, probe
 
@@ -27,9 +27,8 @@ PROGRESS_EVERY_S = 0.05
 class Worker:
     """One loaded plugin and the channel to the server."""
 
-    def __init__(self, channel: Channel, hello: dict[str, Any], isolation: dict[str, Any]) -> None:
+    def __init__(self, channel: Channel, hello: dict[str, Any]) -> None:
         self._channel = channel
-        self._isolation = isolation
         self._source = Source(**hello["source"])
         self._config: dict[str, Any] = hello.get("config") or {}
         self._max_result_bytes = int(hello["max_result_bytes"])
@@ -72,7 +71,7 @@ class Worker:
             close()
 
     def _say_ready(self, rows: list[dict[str, Any]]) -> None:
-        self._channel.send({"kind": READY}, json.dumps({"plugins": rows, "isolation": self._isolation}).encode())
+        self._channel.send({"kind": READY}, json.dumps({"plugins": rows}).encode())
 
     def _load(self, plugin_name: str) -> tuple[Runnable, dict[str, Any]]:
         for plugin_class in load_classes(self._source):
@@ -166,7 +165,9 @@ def main(descriptor: int) -> None:
     if header["kind"] != HELLO:
         raise ProtocolError("the first frame must be hello")
     hello = json.loads(channel.read(body_length))
-    worker = Worker(channel, hello, enter_sandbox(hello))
+    # Told before any of the plugin's code is imported, so that it cannot be the plugin's invention.
+    channel.send({"kind": SANDBOX}, json.dumps(enter_sandbox(hello)).encode())
+    worker = Worker(channel, hello)
     if hello.get("plugin"):
         worker.serve(hello["plugin"])
     else:

@@ -18,7 +18,8 @@ from sightgate.errors import InputError, InvalidResult
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 32_000
 
-_INPUT_CODES = ("undecodable_image", "invalid_options")
+# What a plugin may say of an input; whatever else it says is told as invalid options.
+INPUT_CODES = ("undecodable_image", "image_too_large", "invalid_options")
 
 
 def build_error_envelope(exc: BaseException, plugin_name: str | None) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def as_governed(exc: BaseException) -> GovernedError:
     if isinstance(exc, GovernedError):
         return exc
     if isinstance(exc, InputError):
-        refused = InputValidationError(exc.code if exc.code in _INPUT_CODES else "invalid_options", _text(exc))
+        refused = InputValidationError(exc.code if exc.code in INPUT_CODES else "invalid_options", _text(exc))
         refused.details = _plain_details(exc.details)
         return refused
     if isinstance(exc, InvalidResult):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,12 @@ __all__ = [
 SUPPORTED_MIME_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "image/tiff")
 _ALIASES: Mapping[str, str] = {"image/jpg": "image/jpeg", "image/x-ms-bmp": "image/bmp", "image/x-png": "image/png"}
 _MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
+# The value itself, whatever a subclass (an enum, say) makes of its text.
+_PLAIN_VALUES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (int, int.__int__),
+    (float, float.__float__),
+    (str, str.__str__),
+)
 _PAYLOAD_FIELDS = frozenset({"image", "mime_type", "options"})
 
 
@@ -117,10 +123,12 @@ def validate_plugin_output(raw: object, rules: OutputRules = DEFAULT_OUTPUT_RULE
     Raises OutputValidationError for anything else: no dict, an empty one, keys that are no strings, NaN or infinity,
     values that are no JSON, lone surrogates, more than 64 levels, more than 16 MiB as JSON.
     """
-    if not isinstance(raw, dict) or not raw:
-        said = "an empty dict" if isinstance(raw, dict) else type(raw).__name__
-        raise _invalid(f"a plugin must return a dict with at least one key, not {said}")
-    plain: dict[str, Any] = _plain(raw, "result", rules.max_depth)
+    try:
+        plain = _plain_result(raw, rules.max_depth)
+    except OutputValidationError:
+        raise
+    except BaseException as raised:  # a plugin's own objects may do anything when they are looked at
+        raise _invalid(f"the result cannot be read: it raised {type(raised).__name__}") from raised
     try:
         size = len(msgspec.json.encode(plain))
     except (UnicodeEncodeError, OverflowError, ValueError) as unusable:
@@ -131,6 +139,14 @@ def validate_plugin_output(raw: object, rules: OutputRules = DEFAULT_OUTPUT_RULE
     return plain
 
 
+def _plain_result(raw: object, max_depth: int) -> dict[str, Any]:
+    if not isinstance(raw, dict) or not raw:
+        said = "an empty dict" if isinstance(raw, dict) else type(raw).__name__
+        raise _invalid(f"a plugin must return a dict with at least one key, not {said}")
+    plain: dict[str, Any] = _plain(raw, "result", max_depth)
+    return plain
+
+
 def _plain(value: Any, path: str, levels: int) -> Any:
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:
@@ -138,7 +154,7 @@ def _plain(value: Any, path: str, levels: int) -> Any:
     if kind is float:
         if math.isfinite(value):
             return value
-        raise _invalid(f"{path} is {value}, which is no JSON")
+        raise _invalid(f"{shorten(path, 200)} is {value}, which is no JSON")
     if kind is dict or kind is list or kind is tuple:
         return _plain_container(value, path, levels)
     return _plain_unusual(value, path, levels)
@@ -152,16 +168,16 @@ def _plain_container(value: Any, path: str, levels: int) -> Any:
     for key in value:
         if not isinstance(key, str):
             raise _invalid(f"{shorten(path, 200)} has a key that is no string but {type(key).__name__}")
-    return {str(key): _plain(item, key, levels - 1) for key, item in value.items()}
+    return {str.__str__(key): _plain(item, key, levels - 1) for key, item in value.items()}
 
 
 def _plain_unusual(value: Any, path: str, levels: int) -> Any:
     """Handle what is rare: subclasses of plain types, and NumPy's scalars and arrays, told by their methods."""
     if isinstance(value, (dict, list, tuple)):
         return _plain_container(value, path, levels)
-    for base in (bool, int, float, str):
+    for base, plain in _PLAIN_VALUES:
         if isinstance(value, base):
-            return _plain(base(value), path, levels)
+            return _plain(plain(value), path, levels)
     to_list = getattr(value, "tolist", None)  # NumPy scalars have it too
     if type(value).__module__.partition(".")[0] == "numpy" and callable(to_list):
         listed = to_list()

@@ -149,7 +149,7 @@ class PluginManagementService:
         return {name: say.interpreter for name, say in self._says.items() if say.interpreter}
 
     def _configs(self) -> dict[str, Mapping[str, Any]]:
-        return {name: say.config for name, say in self._says.items()}
+        return {name: say.config for name, say in self._says.items() if say.config}
 
     async def _adopt(self, found: Found, overrides: Mapping[str, PluginOverride], *, warm: bool = False) -> None:
         """Put what was found into the registry, with what the operator says of it.

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -86,7 +86,26 @@ async def discover(
 async def describe_source(
     source: Source, interpreter: str, configs: Mapping[str, Mapping[str, Any]], options: DiscoveryOptions
 ) -> list[Found]:
-    """Return a row for each plugin of one source; a source that cannot be loaded is one FAILED row."""
+    """Return a row for each plugin of one source; a source that cannot be loaded is one FAILED row.
+
+    A worker is given the configurations of the plugins that its source holds, and no others: for a file that is known
+    only after a first look.
+    """
+    known = {source.name} if source.kind == "entry_point" else set()
+    found = await _describe(source, interpreter, _only(configs, known), options)
+    names = {row.name for row in found}
+    return (
+        await _describe(source, interpreter, _only(configs, names), options) if names & set(configs) - known else found
+    )
+
+
+def _only(configs: Mapping[str, Mapping[str, Any]], names: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    return {name: config for name, config in configs.items() if name in names and config}
+
+
+async def _describe(
+    source: Source, interpreter: str, configs: Mapping[str, Mapping[str, Any]], options: DiscoveryOptions
+) -> list[Found]:
     spec = WorkerSpec(source, interpreter=interpreter, config=configs, memory_mb=DISCOVERY_MEMORY_MB)
     worker: WorkerProcess | None = None
     try:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
+from app.governance.error_envelope import INPUT_CODES
 from app.governance.errors import (
     CallEnded,
     GovernedError,
@@ -36,6 +37,7 @@ from sightgate.protocol import (
     PROGRESS,
     READY,
     RESULT,
+    SANDBOX,
     STOP,
     UNAVAILABLE,
     Header,
@@ -174,16 +176,18 @@ class WorkerProcess:
 
     async def ready(self, within_s: float) -> list[dict[str, Any]]:
         """Wait for the manifests, and note the isolation. Raises WorkerGone or TimeoutError: end the worker then."""
+        sandbox, ready = self._expect(SANDBOX), self._expect(READY)
         async with asyncio.timeout(within_s):
-            _, body = await self._expect(READY)
+            _, report = await sandbox
+            _, body = await ready
         try:
+            self.isolation = isolation_from(msgspec.json.decode(report), self._memory_means)
             said = msgspec.json.decode(body)
             rows: list[dict[str, Any]] = said["plugins"]
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise TypeError("no list of objects")
         except (msgspec.DecodeError, RecursionError, KeyError, TypeError) as broken:
             raise WorkerGone("its manifest is not readable") from broken
-        self.isolation = isolation_from(said.get("isolation"), self._memory_means)
         return rows
 
     async def call(self, call: Call, timeout_s: float) -> Any:
@@ -330,12 +334,13 @@ class WorkerProcess:
         if kind == PROGRESS:
             self._report(header)
             return
-        key = READY if kind == READY else str(header.get("call"))
-        reply = self._replies.get(key) if kind in (READY, RESULT, ERROR) else None
+        first = kind in (SANDBOX, READY)
+        key = kind if first else str(header.get("call"))
+        reply = self._replies.get(key) if first or kind in (RESULT, ERROR) else None
         if reply is None or reply.done():
             raise ProtocolError(f"a {kind!r:.40} that nobody waits for")
-        if kind == READY:
-            self._forget(READY)
+        if first:
+            self._forget(key)
         reply.set_result((header, body))
 
     def _report(self, header: Header) -> None:
@@ -396,7 +401,7 @@ def _fail(reply: Reply, failure: Exception) -> None:
 def error_of(failure: WorkerFailure) -> GovernedError:
     """Return a worker's failure as an error with a code of the table, whatever the worker claims."""
     if failure.kind == INPUT:
-        code = failure.code if failure.code in ("undecodable_image", "invalid_options") else "invalid_options"
+        code = failure.code if failure.code in INPUT_CODES else "invalid_options"
         return InputValidationError(code, failure.message, **_own_details(failure))
     if failure.kind == OUTPUT:
         code = "output_too_large" if failure.code == "output_too_large" else "invalid_output"
