@@ -1,15 +1,17 @@
 """``python -m sightgate.worker FD``: hold one plugin, answer calls on a socket until the server leaves.
 
 The server's first frame, ``hello``, names the source, the plugin (or none: describe all that are there and end), its
-configuration and limits. See ``sightgate.protocol`` for the frames.
+configuration and limits; with ``check`` in it the worker runs the contract check and ends. See ``sightgate.protocol`` for the frames.
 """
 
 import json
 import os
 import resource
+import site
 import socket
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,13 @@ class Worker:
         else:
             rows = [self._describe(plugin_class) for plugin_class in classes]
         self._say_ready(rows)
+
+    def check_source(self) -> None:
+        """Answer with what the contract check finds: the plugin is made, loaded with its configuration, and called."""
+        from sightgate.check import Sample, check_source, sample_png
+
+        findings = check_source(self._source, Sample(sample_png(), {}, self._config))
+        self._say_ready([asdict(finding) for finding in findings])
 
     def serve(self, plugin_name: str) -> None:
         """Load the named plugin, say that it is ready, and answer calls until the server stops or leaves."""
@@ -146,7 +155,10 @@ def enter_sandbox(hello: dict[str, Any]) -> dict[str, Any]:
     """Apply the policy, before any of the plugin's code is imported; return what it came to, for the server."""
     policy, server_pid = Policy.from_data(hello["policy"]), int(hello["server_pid"])
     missing = apply(policy, server_pid)
-    return {"missing": missing, "tried": probe(policy.canary, str(Path.cwd()), server_pid)}
+    tried = probe(policy.canary, str(Path.cwd()), server_pid)
+    if sys.flags.no_site:  # an own environment, whose start files are the plugin's code too
+        site.main()
+    return {"missing": missing, "tried": tried}
 
 
 def _peak_bytes() -> int:
@@ -168,7 +180,9 @@ def main(descriptor: int) -> None:
     # Told before any of the plugin's code is imported, so that it cannot be the plugin's invention.
     channel.send({"kind": SANDBOX}, json.dumps(enter_sandbox(hello)).encode())
     worker = Worker(channel, hello)
-    if hello.get("plugin"):
+    if hello.get("check"):
+        worker.check_source()
+    elif hello.get("plugin"):
         worker.serve(hello["plugin"])
     else:
         worker.describe_source()

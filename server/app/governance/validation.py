@@ -62,10 +62,24 @@ def validate_input_payload(payload: dict[str, Any], rules: InputRules = DEFAULT_
     if not payload.keys() <= _PAYLOAD_FIELDS:
         unknown = next(iter(payload.keys() - _PAYLOAD_FIELDS))
         raise InputValidationError("unknown_field", f"a payload has no field {shorten(unknown)!r}")
-    if not isinstance(payload.get("options", {}), dict):
-        raise InputValidationError("invalid_options", "options must be an object", field="options")
+    _validate_options(payload.get("options", {}))
     image = _checked_bytes(payload.get("image"))
     _validate_image(image, _declared_type(payload.get("mime_type")), rules)
+
+
+def _validate_options(options: object) -> None:
+    if not isinstance(options, dict):
+        raise InputValidationError("invalid_options", "options must be an object", field="options")
+    if not options:
+        return
+    try:
+        _plain(options, "options", DEFAULT_OUTPUT_RULES.max_depth)
+        msgspec.json.encode(options)
+    except OutputValidationError as unusable:
+        raise InputValidationError("invalid_options", unusable.message, field="options") from unusable
+    except (TypeError, ValueError, OverflowError) as unusable:
+        said = f"the options are not JSON in valid Unicode: {shorten(unusable, 200)}"
+        raise InputValidationError("invalid_options", said, field="options") from unusable
 
 
 def normalize_mime_type(declared: str) -> str:
@@ -162,7 +176,7 @@ def _plain(value: Any, path: str, levels: int) -> Any:
 
 def _plain_container(value: Any, path: str, levels: int) -> Any:
     if levels <= 0:
-        raise _invalid("the result is nested deeper than allowed, or contains itself")
+        raise _invalid("there is deeper nesting than allowed, or something that contains itself")
     if not isinstance(value, dict):
         return [_plain(item, path, levels - 1) for item in value]
     for key in value:

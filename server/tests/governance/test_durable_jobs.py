@@ -60,7 +60,7 @@ def test_an_accepted_job_says_where_it_is_and_runs(server: RunningServer):
         ("typed", {"most": 99}, PNG, "invalid_options"),
         ("ending", {"how": "segfault"}, PNG, "plugin_crashed"),
         ("typed", {}, TRUNCATED_JPEG, "undecodable_image"),
-        ("echo", {}, b"", "unsupported_mime_type"),
+        ("echo", {}, b"", "empty_image"),
     ],
 )
 def test_a_job_that_fails_carries_the_envelopes_error(

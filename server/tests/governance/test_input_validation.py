@@ -176,7 +176,8 @@ class Counting:
     [
         (None, "malformed_request"),
         ([], "malformed_request"),
-        ({}, "missing_mime_type"),
+        ({}, "empty_image"),
+        ({"image": PNG}, "missing_mime_type"),
         ({"image": PNG, "mime_type": "image/png", "options": []}, "invalid_options"),
         ({"image": PNG, "mime_type": "image/png", "options": None}, "invalid_options"),
         ({"image": TEXT, "mime_type": "image/png", "options": {}}, "undecodable_image"),

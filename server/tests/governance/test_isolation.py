@@ -64,7 +64,7 @@ def test_workers_and_their_scratch_end_when_the_server_stops_in_order(tmp_path: 
         assert workers
         assert server.stop() == 0
         assert not any(is_alive(pid) for pid in workers)
-        assert not list((server.home.data / "scratch").iterdir())
+        assert not list((server.home.data / "scratch").glob("worker-*"))
 
 
 def test_workers_die_with_the_server_however_it_dies(tmp_path: Path):

@@ -24,7 +24,8 @@ _GPU_DEVICES = ("dev/nvidia*", "dev/dri", "dev/kfd")
 class WorkerSpec:
     """What a worker is to load and how. An empty ``plugin`` only describes the source.
 
-    ``granted`` are the permissions that the operator has granted, by kind.
+    ``granted`` are the permissions that the operator has granted, by kind. ``environment`` is the folder of the virtual
+    environment that the plugin runs in, empty for none of its own. With ``check``, the worker runs the contract check.
     """
 
     source: Source
@@ -35,6 +36,8 @@ class WorkerSpec:
     threads: int = 1
     max_result_bytes: int = MAX_RESULT_BYTES
     granted: Mapping[str, Any] = field(default_factory=dict)
+    environment: str = ""
+    check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ def policy_of(spec: WorkerSpec, confinement: Confinement, scratch: Path, user: i
         [str(path) for pattern in _GPU_DEVICES for path in Path("/").glob(pattern[1:])] if granted.get("gpu") else []
     )
     own = [str(Path(spec.source.value).parent)] if spec.source.kind == "path" else []
+    if spec.environment:  # whose worker is read from here, and not from the environment
+        own.append(str(Path(sightgate.__file__).parent))
     return Policy(
         enforce=confinement.enforce,
         read=(*own, *_paths_in(spec.config), *granted.get("read", ())),
@@ -93,6 +98,8 @@ def unprivileged_user(spec: WorkerSpec, scratch: Path) -> int | None:
     needed = [Path(spec.interpreter), Path(sys.prefix), Path(sightgate.__file__), scratch.parent]
     if spec.source.kind == "path":
         needed.append(Path(spec.source.value))
+    if spec.environment:
+        needed += [Path(spec.environment), Path(sys._base_executable)]
     return nobody if all(reachable_by_all(path) for path in needed) else None
 
 

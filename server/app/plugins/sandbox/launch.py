@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from app.plugins.sandbox.cgroups import Cgroup
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec, make_scratch, policy_of, unprivileged_user
 from app.plugins.sandbox.process_tree import WORKER_VARIABLE, new_mark
+from sightgate import environment_worker
 from sightgate.protocol import HELLO, encode_frame_head
 from sightgate.sandbox import Policy
 
@@ -75,7 +77,7 @@ def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None) -> Launched:
         theirs_end.callback(theirs.close)
         theirs_end.callback(os.close, output_end)
         process = subprocess.Popen(
-            [spec.interpreter, "-I", "-u", "-m", "sightgate.worker", str(theirs.fileno())],
+            [*worker_command(spec), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=output_end,
             stderr=output_end,
@@ -88,12 +90,20 @@ def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None) -> Launched:
     return Launched(process, ours, output, scratch, mark, cgroup)
 
 
+def worker_command(spec: WorkerSpec) -> list[str]:
+    """Return the program of a worker; its socket's number comes last."""
+    if spec.environment:  # what lies in there, its python too, is its author's: nothing of it runs before the sandbox
+        return [sys._base_executable, "-I", "-S", "-u", environment_worker.__file__, spec.environment]
+    return [spec.interpreter, "-I", "-u", "-m", "sightgate.worker"]
+
+
 def hello(spec: WorkerSpec, policy: Policy) -> bytes:
     """Return the first frame for a worker."""
     body = json.dumps(
         {
             "source": spec.source.to_data(),
             "plugin": spec.plugin,
+            "check": spec.check,
             "config": dict(spec.config),
             "server_pid": os.getpid(),
             "policy": policy.to_data(),

@@ -1,0 +1,176 @@
+"""Show animals to a server, one after the other, and look at what comes of each."""
+
+import base64
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Never
+
+import httpx
+
+from app.zoo.adapters import ADAPTERS, Adapter
+from app.zoo.catalog import CONTROL, OK, Animal
+from app.zoo.judgement import ANSWERED, CUT_OFF, NO_ANSWER, NOT_JSON, NOT_STARTED, Call, Observation, judge
+from app.zoo.servers import DidNotStart, Server, running
+from app.zoo.traces import Traces, Watch, can_look
+
+CONTROL_WITHIN_S = 15.0
+SETTLE_S = 4.0
+_LOOK_EVERY_S = 0.05
+_COMPUTING_WINDOW_S = 0.3
+
+# A grey pixel.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One animal's line of the report. It has passed if there are no ``faults``."""
+
+    animal: Animal
+    seen: Observation
+    faults: Sequence[str]
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults
+
+
+class Keeper:
+    """Shows animals to one server. Without a watch only its answers are judged."""
+
+    def __init__(self, adapter: Adapter, url: str, watch: Watch | None) -> None:
+        self._adapter = adapter
+        self._watch = watch if can_look() else None
+        self._client = httpx.Client(base_url=url, trust_env=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def show(self, animal: Animal) -> Row:
+        """Call the animal as often as its expectation says, then the control, then look around."""
+        before = self._watch.look() if self._watch is not None else None
+        calls = list(self._call_all(animal))
+        serves = self.ask(CONTROL, CONTROL_WITHIN_S).outcome == OK
+        left, worker = self._look_around(before)
+        seen = Observation(calls, serves, left, worker)
+        return Row(animal, seen, judge(animal, seen, tells_codes=self._adapter.tells_codes))
+
+    def ask(self, name: str, within_s: float) -> Call:
+        """Call a plugin once."""
+        request = self._adapter.request(name, PNG)
+        began = time.perf_counter()
+        try:
+            answer = self._client.post(
+                request.path,
+                params=dict(request.query),
+                headers=dict(request.headers),
+                content=request.body,
+                timeout=min(within_s, self._adapter.patience_s),
+            )
+        except httpx.TimeoutException:
+            return Call(NO_ANSWER, elapsed_ms=_since(began))
+        except httpx.TransportError:
+            return Call(CUT_OFF, elapsed_ms=_since(began))
+        return self._read(answer, _since(began))
+
+    def _call_all(self, animal: Animal) -> Iterator[Call]:
+        for number in range(len(animal.calls)):
+            if number:
+                time.sleep(animal.pause_s)
+            call = self.ask(animal.name, animal.within_s)
+            yield call
+            if call.status is None:
+                return
+
+    def _read(self, answer: httpx.Response, elapsed_ms: float) -> Call:
+        status = answer.status_code
+        try:
+            body = json.loads(answer.content, parse_constant=_no_json)
+            if answer.is_success:
+                return Call(OK, status, elapsed_ms, self._adapter.read_result(body))
+            code, details = self._adapter.read_error(body)
+        except (ValueError, RecursionError, LookupError, TypeError):
+            return Call(NOT_JSON if answer.is_success else f"{ANSWERED}{status}", status, elapsed_ms)
+        return Call(code or f"{ANSWERED}{status}", status, elapsed_ms, details=details)
+
+    def _look_around(self, before: Traces | None) -> tuple[list[str] | None, str | None]:
+        """Return what is left behind once the server has had time to clear up, and what became of the worker."""
+        if self._watch is None or before is None:
+            return None, None
+        isolates = self._adapter.one_for_all
+        until = time.monotonic() + SETTLE_S
+        while True:
+            now = self._watch.look()
+            left = now.left_since(before, workers_may_stay=isolates)
+            if not left or time.monotonic() > until:
+                break
+            time.sleep(_LOOK_EVERY_S)
+        if not isolates:
+            left += self._work_going_on()
+            return left, None
+        return left, "kept" if now.workers - before.workers else "ended"
+
+    def _work_going_on(self) -> list[str]:
+        assert self._watch is not None
+        used = self._watch.computing_s()
+        time.sleep(_COMPUTING_WINDOW_S)
+        share = (self._watch.computing_s() - used) / _COMPUTING_WINDOW_S
+        return [f"work that goes on ({share:.0%} of a core)"] if share > 0.5 else []
+
+
+def run_zoo(chosen: Iterable[Animal], adapter: Adapter, python: str = sys.executable) -> Iterator[Row]:
+    """Start the server, or one for each animal, show the animals, and yield a row for each. Raises DidNotStart."""
+    if adapter.one_for_all:
+        with running(adapter, "", python) as server, kept(adapter, server) as keeper:
+            yield from (keeper.show(animal) for animal in chosen)
+        return
+    for animal in chosen:
+        if not animal.wire:
+            yield _shown_alone(animal, adapter, python)
+
+
+def run_against(chosen: Iterable[Animal], adapter: Adapter, url: str) -> Iterator[Row]:
+    """Show the animals to a server that runs already and holds them. Only its answers are judged."""
+    keeper = Keeper(adapter, url, None)
+    try:
+        yield from (keeper.show(animal) for animal in chosen if adapter.tells_codes or not animal.wire)
+    finally:
+        keeper.close()
+
+
+@contextmanager
+def kept(adapter: Adapter, server: Server) -> Iterator[Keeper]:
+    """Yield a keeper for a running server, the control's worker warm."""
+    keeper = Keeper(adapter, server.url, server.watch)
+    try:
+        keeper.ask(CONTROL, CONTROL_WITHIN_S)
+        yield keeper
+    finally:
+        keeper.close()
+
+
+def _shown_alone(animal: Animal, adapter: Adapter, python: str) -> Row:
+    try:
+        with running(adapter, animal.name, python) as server, kept(adapter, server) as keeper:
+            return keeper.show(animal)
+    except DidNotStart:
+        # One plugin that cannot be loaded takes the whole server with it.
+        seen = Observation([Call(NOT_STARTED)], serves=False)
+        return Row(animal, seen, judge(animal, seen, tells_codes=adapter.tells_codes))
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
+
+
+def _no_json(constant: str) -> Never:
+    raise ValueError(f"{constant} is no JSON")
+
+
+__all__ = ["ADAPTERS", "Keeper", "Row", "kept", "run_against", "run_zoo"]
