@@ -6,12 +6,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 
 from app import wiring
 from app.api import errors
-from app.api.direct import DirectRoutes
-from app.api.guard import Guard
+from app.api.application import GuardedApplication
 from app.api.routes.analyze import analyze_routes
 from app.api.routes.health import health_router
 from app.api.routes.jobs import jobs_router
@@ -39,14 +37,16 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
             await gate.stop()
 
     analyses = analyze_routes(gate.analysis_execution, settings.max_body_bytes)
-    app = FastAPI(
+    app = GuardedApplication(
+        key=settings.key,
+        direct=analyses.endpoints,
         title="Sightgate",
         version="0.1.0",
         summary="Runs image-analysis plugins behind one governed gate.",
         lifespan=lifespan,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
-        middleware=[Middleware(Guard, key=settings.key), Middleware(DirectRoutes, endpoints=analyses.endpoints)],
+        redirect_slashes=False,  # an address that is not there is 404, in the one shape
         exception_handlers={
             GovernedError: errors.on_governed_error,
             HTTPException: errors.on_http_exception,

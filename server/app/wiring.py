@@ -1,6 +1,5 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
-import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from app.governance.lifecycle import Availability
 from app.governance.validation import InputRules, OutputRules
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
+from app.plugins.loader.environments import PluginEnvironments
 from app.plugins.loader.plugin_discovery import DiscoveryOptions
 from app.plugins.loader.plugin_registry import PluginRegistry, get_registry
 from app.plugins.runtime.tool_runner import ToolRunner
@@ -20,6 +20,7 @@ from app.plugins.sandbox.confinement import Confinement
 from app.plugins.sandbox.embedded import EmbeddedThreads
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions
+from app.plugins.sandbox.remove_tree import remove_tree
 from app.services.analysis_service import AnalysisService
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.breaker import BreakerRules
@@ -33,6 +34,9 @@ from app.storage.data_folder import DataFolderLock
 from app.storage.jobs import Durability, JobStore
 
 log = structlog.get_logger("sightgate")
+
+# In the data folder.
+OPERATOR_FILE, ENVIRONMENTS = "plugins.toml", "plugins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Sightgate:
         self.home.adopt()
         self.lock.acquire(address)
         try:
-            shutil.rmtree(self.settings.data_dir / "scratch", ignore_errors=True)  # of a server that was killed
+            remove_tree(self.settings.data_dir / "scratch")  # of a server that was killed
             await self.store.start()
             await self.plugins.discover(only)
             if dispatch:
@@ -122,7 +126,12 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         registry,
         store,
         home,
-        PluginPlaces(settings.plugins_dir, data / "plugins.toml", settings.installed_plugins),
+        PluginPlaces(
+            settings.plugins_dir,
+            data / OPERATOR_FILE,
+            PluginEnvironments(data / ENVIRONMENTS),
+            settings.installed_plugins,
+        ),
         DiscoveryOptions(confinement, settings.discovery_timeout_s),
         _pool_options(settings, confinement),
         IsolationLevel(settings.min_isolation),

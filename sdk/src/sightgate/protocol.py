@@ -6,7 +6,8 @@ body as raw bytes::
     u32 header length | u32 body length | header {"v": 1, "kind": ..., "call": ...} | body
 
 To the worker go ``hello`` (body: what to load, as JSON), ``call`` (body: the image's bytes, then the options as JSON;
-the header's ``image`` is the number of image bytes) and ``stop``. From it come ``sandbox`` (body: what
+the header's ``image`` is the number of image bytes; with ``shared_at`` they lie there in the shared memory that
+``hello`` named, and the body is the options alone) and ``stop``. From it come ``sandbox`` (body: what
 it was denied, as JSON; sent before any of the plugin's code is imported), ``ready`` (body: manifests as JSON),
 ``progress``, ``result`` (body: the result as JSON) and ``error`` (body: the failure as JSON). Nothing is pickled.
 Both lengths are checked against the receiver's limits before anything is allocated.

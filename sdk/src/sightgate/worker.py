@@ -1,7 +1,8 @@
 """``python -m sightgate.worker FD``: hold one plugin, answer calls on a socket until the server leaves.
 
 The server's first frame, ``hello``, names the source, the plugin (or none: describe all that are there and end), its
-configuration and limits; with ``check`` in it the worker runs the contract check and ends. See ``sightgate.protocol`` for the frames.
+configuration and limits; with ``check`` in it the worker runs the contract check and ends. See
+``sightgate.protocol`` for the frames.
 """
 
 import json
@@ -22,6 +23,7 @@ from sightgate.manifest import Source
 from sightgate.protocol import CALL, ERROR, HELLO, PROGRESS, READY, RESULT, SANDBOX, STOP, Channel, ProtocolError
 from sightgate.reporting import set_report
 from sightgate.sandbox import Policy, apply, probe
+from sightgate.segment import Segment
 
 PROGRESS_EVERY_S = 0.05
 
@@ -34,6 +36,8 @@ class Worker:
         self._source = Source(**hello["source"])
         self._config: dict[str, Any] = hello.get("config") or {}
         self._max_result_bytes = int(hello["max_result_bytes"])
+        segment = hello.get("segment")
+        self._segment = Segment(*segment) if segment else None
         self._call_id = ""
         self._progress_sent = 0.0
 
@@ -114,10 +118,14 @@ class Worker:
 
     def _receive_call(self, header: dict[str, Any], body_length: int) -> tuple[str, dict[str, Any]]:
         image_length = int(header["image"])
-        if not 0 <= image_length <= body_length:
-            raise ProtocolError("the image is longer than the body")
-        image = self._channel.read(image_length)
-        options = json.loads(self._channel.read(body_length - image_length))
+        if "shared_at" in header and self._segment is not None:
+            image = self._segment.read(int(header["shared_at"]), image_length)
+            options = json.loads(self._channel.read(body_length))
+        else:
+            if not 0 <= image_length <= body_length:
+                raise ProtocolError("the image is longer than the body")
+            image = self._channel.read(image_length)
+            options = json.loads(self._channel.read(body_length - image_length))
         return header["call"], {"image": image, "mime_type": header["mime_type"], "options": options}
 
     def _answer(self, plugin: Runnable, calls: list[tuple[str, dict[str, Any]]]) -> None:
@@ -155,10 +163,7 @@ def enter_sandbox(hello: dict[str, Any]) -> dict[str, Any]:
     """Apply the policy, before any of the plugin's code is imported; return what it came to, for the server."""
     policy, server_pid = Policy.from_data(hello["policy"]), int(hello["server_pid"])
     missing = apply(policy, server_pid)
-    tried = probe(policy.canary, str(Path.cwd()), server_pid)
-    if sys.flags.no_site:  # an own environment, whose start files are the plugin's code too
-        site.main()
-    return {"missing": missing, "tried": tried}
+    return {"missing": missing, "tried": probe(policy.canary, str(Path.cwd()), server_pid)}
 
 
 def _peak_bytes() -> int:
@@ -179,6 +184,8 @@ def main(descriptor: int) -> None:
     hello = json.loads(channel.read(body_length))
     # Told before any of the plugin's code is imported, so that it cannot be the plugin's invention.
     channel.send({"kind": SANDBOX}, json.dumps(enter_sandbox(hello)).encode())
+    if sys.flags.no_site:  # in an own environment, whose start files are the plugin's code too
+        site.main()
     worker = Worker(channel, hello)
     if hello.get("check"):
         worker.check_source()

@@ -90,4 +90,6 @@ async def on_invalid_parameters(_: Request, failure: Exception) -> Json:
 async def on_fault(request: Request, fault: Exception) -> Json:
     """Answer a fault of ours: logged with its traceback; the caller learns nothing else."""
     log.error("fault", route=request.scope.get("path", "")[:200], method=request.method, exc_info=fault)
-    return refuse(internal_fault(fault))
+    response = refuse(internal_fault(fault))
+    response.headers["Connection"] = "close"  # the framework raises the fault again, and the connection is dropped
+    return response

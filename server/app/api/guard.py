@@ -2,9 +2,10 @@
 
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import refuse
@@ -12,6 +13,10 @@ from app.governance.errors import RequestError
 from app.governance.loopback import is_loopback
 
 HEALTH = "/health/"
+_LOOKED_AT = frozenset({b"host", b"origin", b"authorization"})
+
+# A code of the table, and a message.
+Refusal: TypeAlias = tuple[str, str]
 
 
 class Guard:
@@ -30,26 +35,31 @@ class Guard:
         if scope["type"] != "http" or scope["path"].startswith(HEALTH):
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Headers(scope=scope))
+        found = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
+        refusal = (
+            _check_sender(found.get(b"host"), found.get(b"origin")) if self._key is None else self._check_key(found)
+        )
         if refusal is None:
             await self._app(scope, receive, send)
         else:
-            await refuse(refusal)(scope, receive, send)
+            await refuse(RequestError(*refusal))(scope, receive, send)
 
-    def _refusal(self, headers: Mapping[str, str]) -> RequestError | None:
-        if self._key is not None:
-            scheme, _, token = headers.get("authorization", "").partition(" ")
-            given = token.strip().encode()
-            if scheme.lower() == "bearer" and hmac.compare_digest(given, self._key):
-                return None
-            return RequestError("unauthorized", "send the API key: Authorization: Bearer KEY")
-        host = headers.get("host", "")
-        if host and not is_loopback(_name_of(host)):
-            return RequestError("forbidden", "without an API key the server answers only under its loopback address")
-        origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
-            return RequestError("forbidden", "without an API key the server does not answer pages of other sites")
-        return None
+    def _check_key(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
+        assert self._key is not None
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._key):
+            return None
+        return "unauthorized", "send the API key: Authorization: Bearer KEY"
+
+
+@lru_cache(maxsize=256)
+def _check_sender(host: bytes | None, origin: bytes | None) -> Refusal | None:
+    """Judge the two headers that tell a browser's request from another site. Few values ever come: they are kept."""
+    if host and not is_loopback(_name_of(host.decode("latin-1"))):
+        return "forbidden", "without an API key the server answers only under its loopback address"
+    if origin is not None and origin.partition(b"://")[2] != (host or b""):
+        return "forbidden", "without an API key the server does not answer pages of other sites"
+    return None
 
 
 def _name_of(host: str) -> str:

@@ -11,7 +11,7 @@ from sightgate.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class RunningRules:
-    """What holds for all plugins here: the operator file's name, the least isolation, whether process trees can be ended."""
+    """What holds for all plugins here. ``can_end_trees``: whether all that a plugin starts can be ended."""
 
     operator_file: str
     least_isolation: IsolationLevel
@@ -44,7 +44,8 @@ def obstacle_of(
     level = isolation.level(granted)
     if not reaches(level, rules.least_isolation):
         opened = ", ".join(isolation.missing) or "its worker could do what must be denied"
-        return f"its isolation is {level}, and at least {rules.least_isolation} is wanted: {opened}", "plugin_unavailable"
+        said = f"its isolation is {level}, and at least {rules.least_isolation} is wanted: {opened}"
+        return said, "plugin_unavailable"
     return None
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import os
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,27 +11,30 @@ from typing import Any
 import structlog
 
 from app.governance.errors import PluginNotFound, PluginRefused
-from app.governance.isolation import IsolationLevel, reaches
+from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
 from app.governance.schema_check import UnusableSchema, options_check, result_check
+from app.plugins.loader.environments import PluginEnvironments
 from app.plugins.loader.plugin_discovery import (
+    Candidate,
     DiscoveryOptions,
     Found,
-    describe_source,
+    describe_candidate,
     discover,
+    environment_candidates,
     folder_sources,
     installed_sources,
-    place_of,
 )
 from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
 from app.plugins.sandbox.batching import BatchingWorkers
 from app.plugins.sandbox.confinement import WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
+from app.services.grants import RunningRules, granted_of, obstacle_of
 from app.services.operator_file import OperatorSay, read_operator_file
 from app.storage.jobs import JobStore
 from app.storage.records import PluginOverride
-from sightgate.manifest import Limits, Manifest, Source
+from sightgate.manifest import Limits, Manifest
 
 log = structlog.get_logger("sightgate.plugins")
 
@@ -43,6 +45,7 @@ class PluginPlaces:
 
     plugins_dir: Path | None
     operator_file: Path
+    environments: PluginEnvironments
     installed: bool = True
 
 
@@ -65,9 +68,9 @@ class PluginManagementService:
         self._places = places
         self._discovery = discovery
         self._pool = pool
-        self._least = least_isolation
+        self._rules = RunningRules(places.operator_file.name, least_isolation, pool.confinement.cgroups is not None)
         self._says: Mapping[str, OperatorSay] = {}
-        self._sources: dict[str, Source] = {}
+        self._candidates: dict[str, Candidate] = {}
         self._changing = asyncio.Lock()
         self.discovered = False
 
@@ -80,7 +83,7 @@ class PluginManagementService:
         """
         self._says = read_operator_file(self._places.operator_file)
         overrides = await self._store.plugin_overrides()
-        found = await discover(self._find_sources(only), self._interpreters(), self._configs(), self._discovery)
+        found = await discover(self._find(only), self._interpreters(), self._configs(), self._discovery)
         await asyncio.gather(*(self._adopt(row, overrides) for row in found))
         self.discovered = True
 
@@ -98,13 +101,16 @@ class PluginManagementService:
     async def reload(self, name: str) -> dict[str, Any]:
         """Describe the plugin's source anew and start with fresh workers; the old ones end when they are free.
 
+        The plugin may be a new one, in an environment of its own. One whose environment was removed is forgotten.
         Raises PluginNotFound, and PluginRefused with the reason if the plugin cannot be loaded now.
         """
         async with self._changing:
-            source = self._source_of(name)
+            candidate = self._candidate_of(name)
+            if candidate is None:
+                await self._forget(name)
+                raise PluginNotFound(name)
             self._says = read_operator_file(self._places.operator_file)
-            interpreter = self._interpreters().get(source.name, sys.executable)
-            rows = await describe_source(source, interpreter, self._configs(), self._discovery)
+            rows = await describe_candidate(candidate, self._interpreters(), self._configs(), self._discovery)
             overrides = await self._store.plugin_overrides()
             mine = next((row for row in rows if row.name == name), None)
             if mine is None or mine.manifest is None:
@@ -138,12 +144,13 @@ class PluginManagementService:
                 held[name] = plugin
         return held
 
-    def _find_sources(self, only: Collection[str] | None) -> list[Source]:
-        installed = installed_sources() if self._places.installed else []
+    def _find(self, only: Collection[str] | None) -> list[Candidate]:
+        named = [Candidate(source) for source in installed_sources()] if self._places.installed else []
+        named += environment_candidates(self._places.environments)
         if only is not None:  # a folder's files must be looked into to know their plugins' names
-            installed = [source for source in installed if source.name in only]
+            named = [candidate for candidate in named if candidate.source.name in only]
         folder = folder_sources(self._places.plugins_dir) if self._places.plugins_dir is not None else []
-        return installed + folder
+        return named + [Candidate(source) for source in folder]
 
     def _interpreters(self) -> dict[str, str]:
         return {name: say.interpreter for name, say in self._says.items() if say.interpreter}
@@ -156,7 +163,6 @@ class PluginManagementService:
 
         With ``warm``, or where the operator wants it, the new pool has a worker ready before it takes over.
         """
-        self._sources[found.name] = found.source
         if found.manifest is None:
             self._refuse(found, found.availability, found.reason or "")
             return
@@ -170,16 +176,15 @@ class PluginManagementService:
             return
         previous = self._held(found.name)
         pool = self._make_pool(found, say, limits)
-        obstacle = self._obstacle(found, granted)
+        obstacle = obstacle_of(found.manifest, granted, found.isolation, self._rules)
         unusable = await self._warm_up(pool, found.name) if (warm or say.warm) and obstacle is None else None
-        if unusable is not None and previous is not None:
+        if unusable is not None and (warm or previous is not None):
             await pool.close()
             raise unusable
+        self._candidates[found.name] = Candidate(found.source, found.environment)
         self._registry.register(found.name, pool, replace=True, record=record)
         if unusable is not None:
             self._registry.set_availability(found.name, Availability.FAILED, unusable.message)
-        if isinstance(previous, ProcessWorkers):
-            await previous.retire()
         override = overrides.get(found.name)
         if obstacle is not None:
             reason, code = obstacle
@@ -187,28 +192,15 @@ class PluginManagementService:
         elif not (override.enabled if override is not None else say.enabled):
             where = "over the API" if override is not None else f"in {self._places.operator_file.name}"
             self._disable(found.name, f"disabled by the operator {where}")
-
-    def _obstacle(self, found: Found, granted: Mapping[str, Any]) -> tuple[str, str] | None:
-        """Return the reason and the code that keep the plugin from running, or None."""
-        assert found.manifest is not None
-        missing = [kind for kind, asked in found.manifest.permissions.items() if not _covers(granted.get(kind), asked)]
-        if missing:
-            where = f"{self._places.operator_file.name} under [{found.name}.grant]"
-            return f"it asks for {', '.join(missing)}; grant it in {where}", "permission_not_granted"
-        if granted.get("processes") and self._pool.confinement.cgroups is None:
-            said = "it is granted processes, but no control group here could end them all; run the server where one can"
-            return said, "permission_not_granted"
-        level = found.isolation.level(granted)
-        if not reaches(level, self._least):
-            opened = ", ".join(found.isolation.missing) or "its worker could do what must be denied"
-            return f"its isolation is {level}, and at least {self._least} is wanted: {opened}", "plugin_unavailable"
-        return None
+        if isinstance(previous, ProcessWorkers):
+            await previous.retire()
 
     def _refuse(self, found: Found, availability: Availability, reason: str) -> None:
         # What is missing is for the operator to provide or not; what is broken is somebody's fault.
         write = log.warning if availability is Availability.FAILED else log.info
         write("plugin not usable", plugin=found.name, reason=reason, detail=found.detail)
-        record = PluginRecord(Manifest(found.name), found.source.kind, place_of(found.source))
+        self._candidates[found.name] = Candidate(found.source, found.environment)
+        record = PluginRecord(Manifest(found.name), found.origin, found.place)
         self._registry.register_unusable(record, availability, reason)
 
     def _make_pool(self, found: Found, say: OperatorSay, limits: Limits) -> ProcessWorkers:
@@ -223,6 +215,7 @@ class PluginManagementService:
             max(1, (os.cpu_count() or 1) // limits.workers),
             self._pool.max_result_bytes,
             granted=granted_of(found.manifest, say),
+            environment=str(found.environment.folder) if found.environment is not None else "",
         )
 
         def unusable(availability: Availability, reason: str) -> None:
@@ -251,28 +244,30 @@ class PluginManagementService:
     def _disable(self, name: str, reason: str) -> None:
         self._registry.set_availability(name, Availability.UNAVAILABLE, reason, "plugin_disabled")
 
-    def _source_of(self, name: str) -> Source:
-        self._registry.get_record(name)
-        source = self._sources.get(name)
-        if source is None:
+    def _candidate_of(self, name: str) -> Candidate | None:
+        """Return where the plugin is now, or None if its environment was removed and nothing stands in its place."""
+        known = self._candidates.get(name)
+        if known is None and self._registry.get_status(name) is not None:
             raise PluginRefused("plugin_unavailable", "an embedded plugin cannot be reloaded")
-        return source
+        own = [found for found in environment_candidates(self._places.environments) if found.source.name == name]
+        in_folder = known is not None and known.source.kind == "path" and Path(known.source.value).exists()
+        if len(own) + in_folder > 1:
+            said = f"more than one plugin is named {name!r}, in environments or the plugin folder; remove one"
+            raise PluginRefused("plugin_unavailable", said)
+        if own:
+            return own[0]
+        if known is None:
+            raise PluginNotFound(name)
+        if known.environment is None and not known.fault:
+            return known
+        return next((found for found in self._find([name]) if found.source.name == name), None)
 
-
-def granted_of(manifest: Manifest, say: OperatorSay) -> dict[str, Any]:
-    """Return what is granted of what the plugin asks for; what it does not ask for, it does not get."""
-    granted: dict[str, Any] = {}
-    for kind, asked in manifest.permissions.items():
-        given = say.grant.get(kind)
-        if isinstance(asked, list):
-            granted[kind] = [item for item in asked if item in (given or ())]
-        else:
-            granted[kind] = bool(asked and given)
-    return granted
-
-
-def _covers(granted: object, asked: object) -> bool:
-    return granted == asked if isinstance(asked, list) else bool(granted) or not asked
+    async def _forget(self, name: str) -> None:
+        plugin = self._held(name)
+        self._registry.unregister(name)
+        del self._candidates[name]
+        if isinstance(plugin, ProcessWorkers):
+            await plugin.retire()
 
 
 def _record(found: Found, limits: Limits, granted: Mapping[str, Any]) -> PluginRecord:
@@ -281,8 +276,8 @@ def _record(found: Found, limits: Limits, granted: Mapping[str, Any]) -> PluginR
     declared = manifest.limits.to_data()
     return PluginRecord(
         dataclasses.replace(manifest, limits=limits),
-        found.source.kind,
-        place_of(found.source),
+        found.origin,
+        found.place,
         options_check(manifest.options_schema),
         result_check(manifest.result_schema),
         {"limits": declared} if declared != limits.to_data() else {},

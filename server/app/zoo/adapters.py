@@ -114,8 +114,8 @@ class Sightgate:
             "installed_plugins": "false",
             "breaker_ends": _NEVER,
             "quarantine_after": _NEVER,
-            "discovery_timeout_s": 10,
-            "start_timeout_s": 10,
+            "discovery_timeout_s": 6,
+            "start_timeout_s": 6,
             "log_format": "json",
         }
         return {f"SIGHTGATE_{name.upper()}": str(value) for name, value in settings.items()}

@@ -1,7 +1,6 @@
 """Start a server as a process on a free loopback port, with folders of its own, and end it with all it started."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from app.plugins.sandbox.remove_tree import remove_tree
 from app.zoo.adapters import SECRET, Adapter, Place
 from app.zoo.traces import Watch, planted_files, remove_segments
 
@@ -72,7 +72,7 @@ def running(adapter: Adapter, animal: str, python: str) -> Iterator[Server]:
         for path in planted_files():
             if str(path) not in before.files:
                 path.unlink(missing_ok=True)
-        shutil.rmtree(root, ignore_errors=True)
+        remove_tree(root)
 
 
 def _launch(adapter: Adapter, place: Place, port: int, animal: str, python: str) -> "subprocess.Popen[str]":

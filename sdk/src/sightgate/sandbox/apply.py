@@ -16,6 +16,8 @@ from sightgate.sandbox.policy import Policy
 DATA_HEADROOM_MB = 300
 MIB = 1024 * 1024
 OPEN_FILES = 1024
+# CAP_DAC_OVERRIDE: the plugin's files may be another user's. Landlock says which files, whoever owns them.
+_KEPT_CAPABILITIES = 1 << 1
 
 _SYSTEM_READ = (
     "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/usr/share/fonts",
@@ -49,6 +51,8 @@ def apply(policy: Policy, server_pid: int) -> list[str]:
         return [f"no sandbox on {sys.platform}"]
     from sightgate.sandbox import kernel, landlock, seccomp
 
+    if os.geteuid() == 0:  # no other user can reach what it needs: root, without root's powers
+        kernel.keep_capabilities(_KEPT_CAPABILITIES)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     if landlock.abi():

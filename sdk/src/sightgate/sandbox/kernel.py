@@ -2,11 +2,13 @@
 
 import ctypes
 import os
+import struct
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -25,6 +27,16 @@ def prctl(option: int, second: int = 0, third: int = 0) -> None:
     """Call prctl(2); ``third`` may be an address. Raises OSError."""
     rest = (ctypes.c_ulong(value) for value in (second, third, 0, 0))
     _checked(_libc.prctl(option, *rest))
+
+
+def keep_capabilities(wanted: int) -> None:
+    """Give up every capability but those of the bit mask ``wanted`` that this process has, for good. Raises OSError."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    current = ctypes.create_string_buffer(24)
+    _checked(_libc.capget(header, current))
+    _, low, _, _, high, _ = struct.unpack("=6I", current.raw)
+    low, high = low & wanted, high & wanted >> 32
+    _checked(_libc.capset(header, struct.pack("=6I", low, low, 0, high, high, 0)))
 
 
 def _checked(result: int) -> int:

@@ -32,7 +32,8 @@ PROCESSES = {
     "aarch64": {"execve": 221, "execveat": 281},
 }
 # Never allowed, whatever is granted: reaching into other processes, changing what the kernel or the system is,
-# changing the owner, mode or times of files (Landlock does not cover them), and leaving the process group.
+# changing the owner, mode or times of files (Landlock does not cover them), leaving the process group, making memory
+# and queues that outlive the process or count as nobody's, and real-time priority.
 ALWAYS: Mapping[str, Mapping[str, int]] = {
     "x86_64": {
         "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "process_madvise": 440, "kcmp": 312,
@@ -55,6 +56,8 @@ ALWAYS: Mapping[str, Mapping[str, int]] = {
         "setgroups": 116, "setfsuid": 122, "setfsgid": 123, "capset": 126, "personality": 135,
         "setsid": 112, "setpgid": 109, "name_to_handle_at": 303, "open_by_handle_at": 304,
         "fanotify_init": 300, "syslog": 103, "vhangup": 153, "mknod": 133, "mknodat": 259,
+        "shmget": 29, "semget": 64, "msgget": 68, "mq_open": 240, "memfd_create": 319, "memfd_secret": 447,
+        "sched_setparam": 142, "sched_setscheduler": 144, "sched_setattr": 314,
     },
     "aarch64": {
         "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "process_madvise": 440, "kcmp": 272,
@@ -74,6 +77,8 @@ ALWAYS: Mapping[str, Mapping[str, int]] = {
         "setgroups": 159, "setfsuid": 151, "setfsgid": 152, "capset": 91, "personality": 92,
         "setsid": 157, "setpgid": 154, "name_to_handle_at": 264, "open_by_handle_at": 265,
         "fanotify_init": 262, "syslog": 116, "vhangup": 58, "mknodat": 33,
+        "shmget": 194, "semget": 190, "msgget": 186, "mq_open": 180, "memfd_create": 279, "memfd_secret": 447,
+        "sched_setparam": 118, "sched_setscheduler": 119, "sched_setattr": 274,
     },
 }  # fmt: skip
 _CLONE = {"x86_64": 56, "aarch64": 220}

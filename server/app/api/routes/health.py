@@ -23,7 +23,7 @@ def health_router(readiness: Callable[[], Awaitable[Readiness]], metrics: Metric
     @router.get(
         "/health/ready",
         response_model=Ready,
-        responses={503: {"model": Ready, "description": "Not ready; the reasons are in the body."}},
+        responses={**ERRORS, 503: {"model": Ready, "description": "Not ready; the reasons are in the body."}},
         summary="Can calls be served?",
     )
     async def ready() -> Response:
@@ -32,7 +32,7 @@ def health_router(readiness: Callable[[], Awaitable[Readiness]], metrics: Metric
         body = {"ready": now.ready, "reasons": list(now.reasons), "plugins": dict(now.plugins)}
         return Json(body, 200 if now.ready else 503)
 
-    @router.get("/metrics", response_class=Response, summary="Figures for Prometheus")
+    @router.get("/metrics", response_class=Response, responses=ERRORS, summary="Figures for Prometheus")
     async def figures() -> Response:
         return Response(metrics.render(), media_type=metrics.content_type)
 

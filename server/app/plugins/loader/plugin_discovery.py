@@ -1,6 +1,7 @@
-"""Find plugins: entry points (from metadata alone) and plugin folders. A throw-away worker imports them, not we."""
+"""Find plugins: installed packages, plugin folders, own environments. A throw-away worker imports them, not we."""
 
 import asyncio
+import dataclasses
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from app.governance.isolation import Isolation
 from app.governance.lifecycle import Availability
+from app.plugins.loader.environments import Environment, PluginEnvironments, UnusableEnvironment
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.launch import how_it_ended
 from app.plugins.sandbox.worker_process import WorkerGone, WorkerProcess
@@ -21,8 +23,20 @@ DISCOVERY_MEMORY_MB = 4096
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """Where plugins may be: a source, and the environment of its own that it runs in. ``fault``: why it cannot."""
+
+    source: Source
+    environment: Environment | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """One plugin of a source: its manifest, or the reason why it cannot be called."""
+    """One plugin of a source: its manifest, or the reason why it cannot be called.
+
+    ``instead_of`` names the places of plugins of the same name that it takes precedence over.
+    """
 
     name: str
     source: Source
@@ -32,6 +46,19 @@ class Found:
     reason: str | None = None
     detail: str = ""
     isolation: Isolation = field(default_factory=Isolation)
+    environment: Environment | None = None
+    instead_of: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Return what kind of place it is from: ``entry_point``, ``path`` or ``environment``."""
+        return "environment" if self.environment is not None else self.source.kind
+
+    @property
+    def place(self) -> str:
+        """Return where it is from, for people."""
+        where = place_of(self.source) if self.environment is None else self.environment.place
+        return f"{where}, instead of {self.instead_of}" if self.instead_of else where
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +89,19 @@ def folder_sources(folder: Path) -> list[Source]:
     return found
 
 
+def environment_candidates(environments: PluginEnvironments) -> list[Candidate]:
+    """Return the candidates in own environments; one that cannot be used is a candidate with a fault."""
+    candidates: list[Candidate] = []
+    for found in environments.all():
+        if isinstance(found, UnusableEnvironment):
+            candidates.append(Candidate(Source("entry_point", "", found.name), None, str(found)))
+        else:
+            candidates += [Candidate(source, found) for source in found.sources()]
+    return candidates
+
+
 async def discover(
-    sources: Iterable[Source],
+    candidates: Iterable[Candidate],
     interpreters: Mapping[str, str],
     configs: Mapping[str, Mapping[str, Any]],
     options: DiscoveryOptions,
@@ -71,59 +109,97 @@ async def discover(
     """Describe every source in a worker of its own and return a row for each plugin.
 
     ``interpreters`` and ``configs`` are the operator's, by plugin name. Two plugins of one name are both FAILED, each
-    with the other's place as the reason.
+    with the other's place as the reason; but an own environment takes precedence over an installed package.
     """
     limit = asyncio.Semaphore(options.at_once)
 
-    async def one(source: Source) -> list[Found]:
+    async def one(candidate: Candidate) -> list[Found]:
         async with limit:
-            return await describe_source(source, interpreters.get(source.name, sys.executable), configs, options)
+            return await describe_candidate(candidate, interpreters, configs, options)
 
-    described = await asyncio.gather(*(one(source) for source in sources))
+    described = await asyncio.gather(*(one(candidate) for candidate in candidates))
     return _without_twins([found for rows in described for found in rows])
 
 
+async def describe_candidate(
+    candidate: Candidate,
+    interpreters: Mapping[str, str],
+    configs: Mapping[str, Mapping[str, Any]],
+    options: DiscoveryOptions,
+) -> list[Found]:
+    """Return a row for each plugin of one candidate; one that cannot be loaded is one FAILED row."""
+    source = candidate.source
+    if candidate.fault:
+        return [_failed(source, sys.executable, candidate.fault)]
+    interpreter = interpreters.get(source.name, sys.executable) if candidate.environment is None else sys.executable
+    found = await describe_source(source, interpreter, configs, options, candidate.environment)
+    return [dataclasses.replace(row, environment=candidate.environment) for row in found]
+
+
 async def describe_source(
-    source: Source, interpreter: str, configs: Mapping[str, Mapping[str, Any]], options: DiscoveryOptions
+    source: Source,
+    interpreter: str,
+    configs: Mapping[str, Mapping[str, Any]],
+    options: DiscoveryOptions,
+    environment: Environment | None = None,
 ) -> list[Found]:
     """Return a row for each plugin of one source; a source that cannot be loaded is one FAILED row.
 
     A worker is given the configurations of the plugins that its source holds, and no others: for a file that is known
     only after a first look.
     """
+    folder = str(environment.folder) if environment is not None else ""
+    spec = WorkerSpec(source, interpreter=interpreter, memory_mb=DISCOVERY_MEMORY_MB, environment=folder)
     known = {source.name} if source.kind == "entry_point" else set()
-    found = await _describe(source, interpreter, _only(configs, known), options)
+    found = await _describe(dataclasses.replace(spec, config=_only(configs, known)), options)
     names = {row.name for row in found}
-    return (
-        await _describe(source, interpreter, _only(configs, names), options) if names & set(configs) - known else found
-    )
+    if not names & set(configs) - known:
+        return found
+    return await _describe(dataclasses.replace(spec, config=_only(configs, names)), options)
+
+
+async def check_plugin(spec: WorkerSpec, confinement: Confinement, within_s: float) -> str | None:
+    """Run the contract check in a worker, which calls the plugin; return what does not hold, or None."""
+    try:
+        findings, _ = await _first_answer(dataclasses.replace(spec, check=True), confinement, within_s)
+    except _NotLoaded as reason:
+        return str(reason)
+    faults = (f"{finding.get('what')}: {finding.get('fault')}" for finding in findings if finding.get("fault"))
+    return next(faults, None)
 
 
 def _only(configs: Mapping[str, Mapping[str, Any]], names: Collection[str]) -> dict[str, Mapping[str, Any]]:
     return {name: config for name, config in configs.items() if name in names and config}
 
 
-async def _describe(
-    source: Source, interpreter: str, configs: Mapping[str, Mapping[str, Any]], options: DiscoveryOptions
-) -> list[Found]:
-    spec = WorkerSpec(source, interpreter=interpreter, config=configs, memory_mb=DISCOVERY_MEMORY_MB)
+async def _describe(spec: WorkerSpec, options: DiscoveryOptions) -> list[Found]:
+    try:
+        rows, isolation = await _first_answer(spec, options.confinement, options.timeout_s)
+    except _NotLoaded as reason:
+        return [_failed(spec.source, spec.interpreter, str(reason), reason.detail)]
+    found = [_found(spec.source, spec.interpreter, row, isolation) for row in rows]
+    return found or [_failed(spec.source, spec.interpreter, "it holds no plugin")]
+
+
+async def _first_answer(
+    spec: WorkerSpec, confinement: Confinement, within_s: float
+) -> tuple[list[dict[str, Any]], Isolation]:
+    """Return what a throw-away worker says when it is ready. Raises _NotLoaded."""
     worker: WorkerProcess | None = None
     try:
-        worker = await WorkerProcess.start(spec, options.confinement)
-        rows = await worker.ready(options.timeout_s)
+        worker = await WorkerProcess.start(spec, confinement)
+        return await worker.ready(within_s), worker.isolation
     except TimeoutError:
-        return [_failed(source, interpreter, f"it was not loaded within {options.timeout_s:g} s")]
+        raise _NotLoaded(f"it was not loaded within {within_s:g} s") from None
     except WorkerGone as gone:
         status = await worker.end() if worker is not None else 0
         how = f"its process ended with {how_it_ended(status)} while it was loaded: {gone}"
-        return [_failed(source, interpreter, how, worker.output() if worker is not None else "")]
+        raise _NotLoaded(how, worker.output() if worker is not None else "") from gone
     except OSError as refused:
-        return [_failed(source, interpreter, f"no worker could be started with its interpreter: {refused.strerror}")]
+        raise _NotLoaded(f"no worker could be started with its interpreter: {refused.strerror}") from refused
     finally:
         if worker is not None:
             await worker.end()
-    found = [_found(source, interpreter, row, worker.isolation) for row in rows]
-    return found or [_failed(source, interpreter, "it holds no plugin")]
 
 
 def place_of(source: Source) -> str:
@@ -163,11 +239,28 @@ def _without_twins(found: list[Found]) -> list[Found]:
     for row in found:
         by_name.setdefault(row.name, []).append(row)
     kept = []
-    for name, rows in by_name.items():
+    for name, same in by_name.items():
+        rows = _preferred(same)
         if len(rows) == 1:
             kept += rows
             continue
-        places = " and ".join(sorted(place_of(row.source) for row in rows))
+        places = " and ".join(sorted(row.place for row in rows))
         reason = f"two plugins are named {name!r}: {places}; rename or remove one"
         kept.append(Found(name, rows[0].source, rows[0].interpreter, None, Availability.FAILED, reason))
     return kept
+
+
+def _preferred(rows: list[Found]) -> list[Found]:
+    """Return those of one name that an own environment, which the operator asked for, does not take the place of."""
+    packages = [row for row in rows if row.origin == "entry_point"]
+    if all(row.environment is None for row in rows):
+        return rows
+    places = " and ".join(sorted(row.place for row in packages))
+    rest = [row for row in rows if row.origin != "entry_point"]
+    return [dataclasses.replace(row, instead_of=places) for row in rest]
+
+
+class _NotLoaded(Exception):
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.detail = detail

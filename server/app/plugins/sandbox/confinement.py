@@ -17,6 +17,8 @@ from sightgate.sandbox import Policy
 
 MAX_RESULT_BYTES = 16 * 1024 * 1024
 CANARY = "canary"
+# The interpreter that the server's own environment was made from, and plugins' own environments too.
+BASE_INTERPRETER: str = getattr(sys, "_base_executable", "") or sys.executable
 _GPU_DEVICES = ("dev/nvidia*", "dev/dri", "dev/kfd")
 
 
@@ -99,7 +101,7 @@ def unprivileged_user(spec: WorkerSpec, scratch: Path) -> int | None:
     if spec.source.kind == "path":
         needed.append(Path(spec.source.value))
     if spec.environment:
-        needed += [Path(spec.environment), Path(sys._base_executable)]
+        needed += [Path(spec.environment), Path(BASE_INTERPRETER)]
     return nobody if all(reachable_by_all(path) for path in needed) else None
 
 

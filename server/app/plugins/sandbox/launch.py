@@ -4,19 +4,26 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.plugins.sandbox.cgroups import Cgroup
-from app.plugins.sandbox.confinement import Confinement, WorkerSpec, make_scratch, policy_of, unprivileged_user
+from app.plugins.sandbox.confinement import (
+    BASE_INTERPRETER,
+    Confinement,
+    WorkerSpec,
+    make_scratch,
+    policy_of,
+    unprivileged_user,
+)
 from app.plugins.sandbox.process_tree import WORKER_VARIABLE, new_mark
+from app.plugins.sandbox.remove_tree import remove_tree
+from app.plugins.sandbox.shared_segment import SIZE, SharedSegment
 from sightgate import environment_worker
 from sightgate.protocol import HELLO, encode_frame_head
 from sightgate.sandbox import Policy
@@ -38,6 +45,7 @@ class Launched:
     scratch: Path
     mark: str
     cgroup: Cgroup | None
+    segment: SharedSegment | None
 
 
 async def launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
@@ -48,7 +56,7 @@ async def launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
 def _launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
     with contextlib.ExitStack() as undo:
         scratch = make_scratch(confinement.scratch_root)
-        undo.callback(shutil.rmtree, scratch, ignore_errors=True)
+        undo.callback(remove_tree, scratch)
         cgroup = confinement.cgroups.make(spec.memory_mb) if confinement.cgroups is not None else None
         if cgroup is not None:
             undo.callback(cgroup.end)
@@ -60,7 +68,7 @@ def _launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
         if cgroup is not None:
             cgroup.add(launched.process.pid)
         # Nothing of the plugin's is imported before this frame has come.
-        launched.connection.sendall(hello(spec, policy_of(spec, confinement, scratch, user)))
+        launched.connection.sendall(hello(spec, policy_of(spec, confinement, scratch, user), launched.segment))
         launched.connection.setblocking(False)
         os.set_blocking(launched.output, False)
         undo.pop_all()
@@ -72,8 +80,11 @@ def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None) -> Launched:
     with contextlib.ExitStack() as theirs_end, contextlib.ExitStack() as undo:
         ours, theirs = socket.socketpair()
         output, output_end = os.pipe()
+        segment = SharedSegment.make()
         undo.callback(ours.close)
         undo.callback(os.close, output)
+        if segment is not None:
+            undo.callback(segment.close)
         theirs_end.callback(theirs.close)
         theirs_end.callback(os.close, output_end)
         process = subprocess.Popen(
@@ -81,23 +92,23 @@ def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None) -> Launched:
             stdin=subprocess.DEVNULL,
             stdout=output_end,
             stderr=output_end,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), *((segment.descriptor,) if segment is not None else ())),
             env=worker_environment(scratch, spec, mark),
             cwd=scratch,
             start_new_session=True,
         )
         undo.pop_all()
-    return Launched(process, ours, output, scratch, mark, cgroup)
+    return Launched(process, ours, output, scratch, mark, cgroup, segment)
 
 
 def worker_command(spec: WorkerSpec) -> list[str]:
     """Return the program of a worker; its socket's number comes last."""
     if spec.environment:  # what lies in there, its python too, is its author's: nothing of it runs before the sandbox
-        return [sys._base_executable, "-I", "-S", "-u", environment_worker.__file__, spec.environment]
+        return [BASE_INTERPRETER, "-I", "-S", "-u", environment_worker.__file__, spec.environment]
     return [spec.interpreter, "-I", "-u", "-m", "sightgate.worker"]
 
 
-def hello(spec: WorkerSpec, policy: Policy) -> bytes:
+def hello(spec: WorkerSpec, policy: Policy, segment: SharedSegment | None) -> bytes:
     """Return the first frame for a worker."""
     body = json.dumps(
         {
@@ -108,6 +119,7 @@ def hello(spec: WorkerSpec, policy: Policy) -> bytes:
             "server_pid": os.getpid(),
             "policy": policy.to_data(),
             "max_result_bytes": spec.max_result_bytes,
+            "segment": [segment.descriptor, SIZE] if segment is not None else None,
         }
     ).encode()
     return encode_frame_head({"kind": HELLO}, len(body)) + body

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -27,6 +25,7 @@ from app.plugins.sandbox.launch import Launched, describe_exit, how_it_ended, la
 from app.plugins.sandbox.memory_watch import MemoryWatch
 from app.plugins.sandbox.output_tail import OutputTail
 from app.plugins.sandbox.process_tree import end_process_tree, wait_for_exit
+from app.plugins.sandbox.remove_tree import remove_tree
 from sightgate.protocol import (
     CALL,
     ERROR,
@@ -313,9 +312,16 @@ class WorkerProcess:
         options = msgspec.json.encode(call.payload["options"])
         mime_type = call.payload["mime_type"]
         header = {"kind": CALL, "call": call.id, "mime_type": mime_type, "image": len(image), "batch": batch}
-        head = encode_frame_head(header, len(image) + len(options))
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
+            return
+        segment = self._launched.segment
+        start = segment.put(image) if segment is not None else None
+        if start is None:
+            head = encode_frame_head(header, len(image) + len(options))
             self._transport.writelines((head, image, options))
+        else:
+            head = encode_frame_head({**header, "shared_at": start}, len(options))
+            self._transport.write(head + options)
 
     def _expect(self, key: str, context: ExecutionContext | None = None) -> Reply:
         reply = self._replies[key] = self._loop.create_future()
@@ -328,6 +334,8 @@ class WorkerProcess:
     def _forget(self, key: str) -> None:
         self._replies.pop(key, None)
         self._contexts.pop(key, None)
+        if not self._replies and self._launched.segment is not None and self._ended is None:
+            self._launched.segment.clear()
 
     def _on_frame(self, header: Header, body: bytes) -> None:
         kind = header["kind"]
@@ -388,9 +396,11 @@ class WorkerProcess:
                 await self._loop.run_in_executor(None, self._launched.cgroup.end)
             if self._transport is not None:
                 self._transport.abort()
+            if self._launched.segment is not None:
+                self._launched.segment.close()
             self._output.text()
             self._output.close()
-            await self._loop.run_in_executor(None, _remove, self._launched.scratch)
+            await self._loop.run_in_executor(None, remove_tree, self._launched.scratch)
 
 
 def _fail(reply: Reply, failure: Exception) -> None:
@@ -415,7 +425,3 @@ def _own_details(failure: WorkerFailure) -> dict[str, Any]:
     """Details that cannot be mistaken for the envelope's own."""
     reserved = ("code", "retryable", "message", "job_id")
     return {name: value for name, value in failure.details.items() if name not in reserved}
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
