@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
         lifespan=lifespan,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # its exporters follow environment variables
         redirect_slashes=False,  # an address that is not there is 404, in the one shape
         exception_handlers={
             GovernedError: errors.on_governed_error,

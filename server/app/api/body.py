@@ -1,10 +1,11 @@
 """Read a request's body within the limit, and turn it into an AnalysisRequest."""
 
 import contextlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from starlette.datastructures import UploadFile
+from starlette.datastructures import QueryParams, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
@@ -24,7 +25,15 @@ _decode = msgspec.json.Decoder().decode
 
 def content_type(request: Request) -> str:
     """Return the body's media type in lower case, without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return _header(request, b"content-type").partition(";")[0].strip().lower()
+
+
+def _header(request: Request, name: bytes) -> str:
+    # The framework's mapping of headers costs more than the look itself.
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -50,8 +59,8 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def check_declared_length(request: Request, limit: int) -> None:
     """Raise RequestError if the Content-Length is above the limit or no number."""
-    declared = request.headers.get("content-length")
-    if declared is None:
+    declared = _header(request, b"content-length")
+    if not declared:
         return
     if not declared.isdigit():
         raise RequestError("malformed_request", "Content-Length is no number")
@@ -112,13 +121,20 @@ async def read_any(request: Request, limit: int) -> AnalysisRequest:
 
 
 async def _read_raw(request: Request, limit: int) -> AnalysisRequest:
-    query = request.query_params
+    plugin, options_text, timeout_s = _raw_parameters(request.scope["query_string"])
+    options = _options_text(options_text)
+    image = UploadedImage(await read_body(request, limit), _header(request, b"content-type"))
+    return AnalysisRequest(plugin, image, options, timeout_s=timeout_s)
+
+
+@lru_cache(maxsize=256)
+def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None]:
+    """Return plugin, options as text, and time limit. Callers send the same few again and again: they are kept."""
+    query = QueryParams(query_string)
     unknown = set(query.keys()) - {"plugin", "options", "timeout_s"}
     if unknown:
         raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
-    options = _options_text(query.get("options", ""))
-    image = UploadedImage(await read_body(request, limit), request.headers.get("content-type"))
-    return AnalysisRequest(query.get("plugin", ""), image, options, timeout_s=_timeout(query.get("timeout_s")))
+    return query.get("plugin", ""), query.get("options", ""), _timeout(query.get("timeout_s"))
 
 
 async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:

@@ -14,8 +14,8 @@ PLANTED = "sightgate-zoo-"  # what animals call the files that they write where 
 _SHARED_FOLDERS = (Path("/tmp"), Path("/dev/shm"))
 _PROC = Path("/proc")
 _IPC_RMID = 0
-# A worker is a socket, an output pipe and its memory's figures; a connection or a file may be open at any time.
-_DESCRIPTORS_PER_WORKER = 3
+# A worker is a socket, a pipe, its memory's figures and a shared segment; a connection or a file may be open at any time.
+_DESCRIPTORS_PER_WORKER = 4
 _DESCRIPTORS_LOOSE = 3
 _GROWTH_MB = 96.0
 

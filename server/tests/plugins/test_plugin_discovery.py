@@ -10,6 +10,7 @@ import pytest
 
 from app.governance.lifecycle import Availability
 from app.plugins.loader.plugin_discovery import (
+    Candidate,
     DiscoveryOptions,
     Found,
     describe_source,
@@ -163,7 +164,7 @@ async def test_two_plugins_of_one_name_are_one_failed_row_that_names_both_places
     write_plugin: WritePlugin, options: DiscoveryOptions
 ) -> None:
     sources = [write_plugin("here", plain("ant")), write_plugin("there", plain("ant")), write_plugin("b", plain("bee"))]
-    rows = {row.name: row for row in await discover(sources, {}, {}, options)}
+    rows = {row.name: row for row in await discover(map(Candidate, sources), {}, {}, options)}
     assert set(rows) == {"ant", "bee"}
     assert (rows["ant"].manifest, rows["ant"].availability) == (None, Availability.FAILED)
     assert "here.py and there.py" in str(rows["ant"].reason)
@@ -174,7 +175,7 @@ async def test_many_sources_are_described_a_few_at_a_time(
     write_plugin: WritePlugin, confinement: Confinement
 ) -> None:
     sources = [write_plugin(f"many{number}", plain(f"many{number}")) for number in range(6)]
-    rows = await discover(sources, {}, {}, DiscoveryOptions(confinement, at_once=2))
+    rows = await discover(map(Candidate, sources), {}, {}, DiscoveryOptions(confinement, at_once=2))
     assert sorted(row.name for row in rows) == [f"many{number}" for number in range(6)]
     assert list(confinement.scratch_root.glob("worker-*")) == []
 

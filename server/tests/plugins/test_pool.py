@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from app.governance.errors import (
 )
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.lifecycle import Availability
-from app.plugins.sandbox.confinement import Confinement
+from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
-from app.plugins.sandbox.pool import ProcessWorkers
-from sightgate.manifest import Manifest, Source
+from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
+from sightgate.manifest import Limits, Manifest, Source
 
 WritePlugin = Callable[[str, str], Source]
 PATIENCE_S = 30
@@ -466,12 +467,10 @@ async def test_waiting_on_the_loops_own_thread_raises_instead_of_hanging(pools: 
 def test_plain_callers_on_many_threads_share_a_pool_without_a_loop_of_their_own(
     scripted: Source, confinement: Confinement
 ) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from server.tests.plugins.conftest import Pools
-
     home = HomeLoop()
-    pool = Pools(confinement).make(scripted, home=home, workers=2)
+    limits = Limits(workers=2)
+    spec, manifest = WorkerSpec(scripted, "scripted"), Manifest("scripted")
+    pool = ProcessWorkers(spec, manifest, limits, home, PoolOptions(confinement), lambda availability, reason: None)
     try:
         with ThreadPoolExecutor(4) as threads:
             answers = list(threads.map(lambda number: pool.run(payload(number=number)), range(12)))

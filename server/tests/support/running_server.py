@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -239,8 +238,3 @@ def processes_with(word: str) -> set[int]:
         except OSError:
             continue
     return {pid for pid in found if pid != os.getpid() and is_alive(pid)}
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder with all that is in it."""
-    shutil.rmtree(folder)

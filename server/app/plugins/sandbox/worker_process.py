@@ -270,9 +270,8 @@ class WorkerProcess:
         ends = self._loop.time() + timeout_s
         if deadline is not None and deadline < ends:
             # The caller's own limit says nothing of the plugin's health.
-            return self._loop.call_at(deadline, _fail, reply, CallEnded("deadline_exceeded", _DEADLINE))
-        said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
-        return self._loop.call_at(ends, _fail, reply, CallEnded("plugin_timeout", said, limit_s=timeout_s))
+            return self._loop.call_at(deadline, _end_at_deadline, reply)
+        return self._loop.call_at(ends, _time_out, reply, timeout_s)
 
     def _too_much_memory(self, resident: int) -> None:
         failure = self._out_of_memory(resident)
@@ -406,6 +405,16 @@ class WorkerProcess:
 def _fail(reply: Reply, failure: Exception) -> None:
     if not reply.done():
         reply.set_exception(failure)
+
+
+# The timers make their errors when they fire: an exception costs more than the rest of a call's set-up.
+def _time_out(reply: Reply, timeout_s: float) -> None:
+    said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
+    _fail(reply, CallEnded("plugin_timeout", said, limit_s=timeout_s))
+
+
+def _end_at_deadline(reply: Reply) -> None:
+    _fail(reply, CallEnded("deadline_exceeded", _DEADLINE))
 
 
 def error_of(failure: WorkerFailure) -> GovernedError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from app.plugins.loader.environments import InstalledDistribution, normalized
+from app.plugins.loader.environments import PYTHON, InstalledDistribution, normalized
 from app.plugins.loader.plugin_discovery import ENTRY_POINT_GROUP
 
 _COPYLEFT = re.compile(r"(?<![A-Za-z])A?GPL|GNU (Affero )?General Public", re.IGNORECASE)
@@ -31,13 +31,13 @@ class Inventory:
         return {point.name: point.value for point in points}
 
     def digest(self) -> str:
-        """Return a digest of all that is installed: equal if names, versions and files are."""
+        """Return a digest of all that is installed: equal if Python, names, versions and files are."""
         lines = sorted(
             line
             for name, found in self.distributions.items()
             for line in (f"{name}=={found.version}", *_file_digests(found))
         )
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+        return hashlib.sha256("\n".join([PYTHON, *lines]).encode()).hexdigest()[:12]
 
 
 def site_packages_of(environment: Path) -> Path:
@@ -49,7 +49,8 @@ def site_packages_of(environment: Path) -> Path:
 
 def take_inventory(site_packages: Path) -> Inventory:
     """Read the metadata of all distributions in a folder."""
-    found = {normalized(one.name): one for one in metadata.distributions(path=[str(site_packages)])}
+    all_found = metadata.distributions(path=[str(site_packages)])
+    found = {normalized(str(one.metadata["Name"])): one for one in all_found if one.metadata["Name"]}
     asked_for = sorted(name for name, one in found.items() if one.read_text("REQUESTED") is not None)
     return Inventory(found, tuple(asked_for))
 

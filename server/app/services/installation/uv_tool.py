@@ -10,7 +10,7 @@ import uv
 from app.plugins.sandbox.confinement import BASE_INTERPRETER
 
 # They would point uv at another environment, or hand our secrets to the build of a package.
-_NOT_PASSED_ON = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX")
+_NOT_PASSED_ON = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_SYSTEM_PYTHON")
 
 
 class UvFailed(Exception):

@@ -1,0 +1,197 @@
+"""The circuit breaker on a clock of its own."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from app.governance.errors import ERROR_CODES
+from app.services.execution.breaker import REMEMBERED_INPUTS, WORKER_ENDS, Breaker, BreakerRules, BreakerState, Quarantine
+
+RULES = BreakerRules(ends=3, within_s=60.0, rest_s=30.0)
+OTHER_CODES = [None, *sorted(set(ERROR_CODES) - WORKER_ENDS)]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(RULES, clock)
+
+
+def broken(breaker: Breaker, times: int = 3) -> list[bool]:
+    return [breaker.record("plugin_crashed") for _ in range(times)]
+
+
+@pytest.mark.parametrize("code", sorted(WORKER_ENDS))
+def test_it_opens_at_the_last_of_enough_ends(breaker: Breaker, code: str) -> None:
+    assert [breaker.record(code) for _ in range(3)] == [False, False, True]
+    assert breaker.state is BreakerState.OPEN
+    assert breaker.allows() is False
+    assert breaker.retry_after_s() == 30.0
+    assert code in breaker.reason
+
+
+@pytest.mark.parametrize("code", OTHER_CODES)
+def test_what_is_no_end_of_a_worker_does_not_open_it(breaker: Breaker, code: str | None) -> None:
+    assert not any(breaker.record(code) for _ in range(20))
+    assert breaker.allows()
+
+
+def test_ends_that_lie_too_far_apart_do_not_open_it(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(10):
+        breaker.record("plugin_crashed")
+        clock.now += 30.1
+    assert breaker.state is BreakerState.CLOSED
+    breaker.record("plugin_crashed")
+    clock.now += 29.9
+    breaker.record("plugin_crashed")
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_after_its_rest_one_call_may_try(breaker: Breaker, clock: Clock) -> None:
+    broken(breaker)
+    clock.now += 29.9
+    assert breaker.allows() is False
+    clock.now += 0.1
+    assert [breaker.allows() for _ in range(3)] == [True, False, False]
+    assert breaker.state is BreakerState.HALF_OPEN
+
+
+@pytest.mark.parametrize("code", [code for code in OTHER_CODES if code not in ("plugin_unavailable", "cancelled")])
+def test_a_trial_that_leaves_the_worker_sound_closes_it(breaker: Breaker, clock: Clock, code: str | None) -> None:
+    broken(breaker)
+    clock.now += 30
+    assert breaker.allows()
+    assert breaker.record(code) is True
+    assert breaker.allows()
+    assert broken(breaker, 2) == [False, False]  # it counts anew
+
+
+@pytest.mark.parametrize("code", [*sorted(WORKER_ENDS), "plugin_unavailable"])
+def test_a_trial_that_ends_the_worker_opens_it_for_another_rest(breaker: Breaker, clock: Clock, code: str) -> None:
+    broken(breaker)
+    clock.now += 30
+    assert breaker.allows()
+    assert breaker.record(code) is True
+    assert breaker.state is BreakerState.OPEN
+    assert breaker.retry_after_s() == 30.0
+    assert breaker.reason
+
+
+def test_a_trial_that_came_to_nothing_lets_another_try_at_once(breaker: Breaker, clock: Clock) -> None:
+    broken(breaker)
+    clock.now += 30
+    assert breaker.allows()
+    breaker.give_up_trial()
+    assert [breaker.allows(), breaker.allows()] == [True, False]
+
+
+def test_giving_up_means_nothing_to_a_closed_or_open_breaker(breaker: Breaker) -> None:
+    breaker.give_up_trial()
+    assert breaker.state is BreakerState.CLOSED
+    broken(breaker)
+    breaker.give_up_trial()
+    assert breaker.allows() is False
+
+
+def test_it_can_be_opened_and_closed_by_hand(breaker: Breaker) -> None:
+    breaker.open("its model is gone")
+    assert (breaker.allows(), breaker.reason) == (False, "its model is gone")
+    breaker.close()
+    assert (breaker.allows(), breaker.reason) == (True, "")
+
+
+class BreakerMachine(RuleBasedStateMachine):
+    """Against a plain account of what happened when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.breaker = Breaker(RULES, self.clock)
+        self.ends: list[float] = []
+        self.opened: float | None = None
+        self.trial = False
+
+    @rule(seconds=st.floats(0, 50))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def a_call_asks(self) -> None:
+        expected = self.opened is None or (not self.trial and self.clock.now >= self.opened + RULES.rest_s)
+        assert self.breaker.allows() is expected
+        if expected and self.opened is not None:
+            self.trial = True
+
+    @precondition(lambda self: self.opened is None)
+    @rule(code=st.sampled_from(sorted(WORKER_ENDS)))
+    def a_worker_ends(self, code: str) -> None:
+        self.ends.append(self.clock.now)
+        last = self.ends[-RULES.ends :]
+        if len(last) == RULES.ends and last[-1] - last[0] <= RULES.within_s:
+            self.opened = self.clock.now
+        assert self.breaker.record(code) is (self.opened is not None)
+
+    @precondition(lambda self: self.trial)
+    @rule(code=st.sampled_from(["plugin_crashed", "plugin_unavailable", None, "plugin_failed", "invalid_output"]))
+    def the_trial_ends(self, code: str | None) -> None:
+        assert self.breaker.record(code) is True
+        self.trial = False
+        if code in ("plugin_crashed", "plugin_unavailable"):
+            self.opened = self.clock.now
+            self.ends.append(self.clock.now)
+        else:
+            self.opened, self.ends = None, []
+
+    @precondition(lambda self: self.trial)
+    @rule()
+    def the_trial_comes_to_nothing(self) -> None:
+        self.breaker.give_up_trial()
+        self.trial = False
+
+    @rule()
+    def a_good_call_ends(self) -> None:
+        if not self.trial:
+            assert self.breaker.record(None) is False
+
+    @invariant()
+    def the_state_is_as_accounted(self) -> None:
+        state = BreakerState.HALF_OPEN if self.trial else BreakerState.CLOSED
+        assert self.breaker.state is (BreakerState.OPEN if self.opened is not None and not self.trial else state)
+
+
+TestBreakerMachine = BreakerMachine.TestCase
+TestBreakerMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_an_input_is_held_back_after_enough_crashes() -> None:
+    quarantine = Quarantine(2)
+    assert not quarantine
+    quarantine.crashed("a")
+    assert quarantine
+    assert not quarantine.holds("a")
+    quarantine.crashed("a")
+    quarantine.crashed("b")
+    assert (quarantine.holds("a"), quarantine.holds("b"), quarantine.holds("c")) == (True, False, False)
+
+
+def test_the_inputs_that_crashed_longest_ago_are_forgotten() -> None:
+    quarantine = Quarantine(1)
+    for number in range(REMEMBERED_INPUTS + 1):
+        quarantine.crashed(str(number))
+        quarantine.crashed("kept")
+    assert not quarantine.holds("0")
+    assert quarantine.holds("kept")
+    assert quarantine.holds(str(REMEMBERED_INPUTS))
