@@ -106,6 +106,26 @@ class JobList(BaseModel):
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null at the end.")
 
 
+class Failure(BaseModel):
+    """The end of a worker during a call: what is known of it."""
+
+    code: str
+    details: dict[str, Any]
+    output: str = Field(description="The end of what the worker printed.")
+    image_sha256: str
+    version: str
+    at: str
+
+
+class Health(BaseModel):
+    """What admission holds against a plugin."""
+
+    breaker: Literal["closed", "open", "half-open"]
+    reason: str
+    retry_after_s: float
+    quarantined_inputs: list[str] = Field(description="SHA-256 of the images that are refused for this plugin.")
+
+
 class PluginAnswer(BaseModel):
     """One plugin: what it is, whether it can run, and its figures since the server's start."""
 
@@ -124,6 +144,7 @@ class PluginAnswer(BaseModel):
     granted: dict[str, Any] = Field(description="What the operator has granted of the permissions.")
     isolation_level: Literal["none", "process", "sandbox"]
     isolation: dict[str, Any] = Field(description="What the worker tried and was denied, and what is missing.")
+    failures: list[Failure] = Field(description="The last ends of a worker during a call, newest first.")
     success_count: int
     error_count: int
     cancelled_count: int
@@ -136,6 +157,7 @@ class PluginAnswer(BaseModel):
     last_used: str | None
     instance: str
     since: str
+    health: Health
 
 
 class PluginList(BaseModel):

@@ -5,6 +5,7 @@ import dataclasses
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,8 @@ class PluginManagementService:
                 self._registry.set_availability(name, availability, reason)
 
         kind = BatchingWorkers if limits.max_batch > 1 else ProcessWorkers
-        pool = kind(spec, found.manifest, limits, self._home, self._pool, unusable)
+        keep = partial(self._registry.add_evidence, name)
+        pool = kind(spec, found.manifest, limits, self._home, self._pool, unusable, keep)
         return pool
 
     async def _warm_up(self, pool: ProcessWorkers, name: str) -> PluginRefused | None:

@@ -1,5 +1,7 @@
 """``/v1/plugins``: the registry, and its management."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -21,29 +23,39 @@ def plugins_router(
         admission.forget(name)
         jobs.look_again()
 
+    def with_health(row: dict[str, Any]) -> dict[str, Any]:
+        held = admission.health(row["name"])
+        health = {
+            "breaker": held.breaker.value,
+            "reason": held.reason,
+            "retry_after_s": held.retry_after_s,
+            "quarantined_inputs": list(held.quarantined),
+        }
+        return {**row, "health": health}
+
     @router.get("", response_model=PluginList, responses=ERRORS, summary="List all plugins")
     async def list_plugins() -> Response:
-        return Json({"plugins": plugins.show_all()})
+        return Json({"plugins": [with_health(row) for row in plugins.show_all()]})
 
     @router.get("/{name}", response_model=PluginAnswer, responses=ERRORS, summary="Show a plugin")
     async def show_plugin(name: str) -> Response:
-        return Json(plugins.show(name))
+        return Json(with_health(plugins.show(name)))
 
     @router.post("/{name}/reload", response_model=PluginAnswer, responses=ERRORS, summary="Load a plugin's code anew")
     async def reload_plugin(name: str) -> Response:
         """Fresh workers take over once one of them is ready; calls that run end on the old ones."""
         row = await plugins.reload(name)
         changed(name)
-        return Json(row)
+        return Json(with_health(row))
 
     @router.post("/{name}/enable", response_model=PluginAnswer, responses=ERRORS, summary="Enable a plugin")
     async def enable_plugin(name: str) -> Response:
         row = await plugins.set_enabled(name, enabled=True)
         changed(name)
-        return Json(row)
+        return Json(with_health(row))
 
     @router.post("/{name}/disable", response_model=PluginAnswer, responses=ERRORS, summary="Disable a plugin")
     async def disable_plugin(name: str) -> Response:
-        return Json(await plugins.set_enabled(name, enabled=False))
+        return Json(with_health(await plugins.set_enabled(name, enabled=False)))
 
     return router

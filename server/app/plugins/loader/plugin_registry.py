@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from app.governance.errors import PluginNotFound, PluginRefused
+from app.governance.evidence import KEPT, Evidence
 from app.governance.isolation import Isolation, IsolationLevel
 from app.governance.lifecycle import Availability, Outcome, PluginState, derive_state
 from sightgate.manifest import Manifest
@@ -65,6 +66,7 @@ class _Entry:
         self.availability = availability
         self.figures = Figures()
         self.recent: deque[float] = deque(maxlen=RECENT_CALLS)
+        self.evidence: deque[Evidence] = deque(maxlen=KEPT)
 
 
 class PluginRegistry:
@@ -173,6 +175,10 @@ class PluginRegistry:
         entry = self._entry(name)
         entry.availability = AvailabilityRecord(Availability(availability), reason, code)
 
+    def add_evidence(self, name: str, evidence: Evidence) -> None:
+        """Keep what is known of a worker that ended during a call; the oldest is forgotten. Raises PluginNotFound."""
+        self._entry(name).evidence.append(evidence)
+
     def _put(
         self, name: str, plugin: object | None, record: PluginRecord, availability: AvailabilityRecord, replace: bool
     ) -> None:
@@ -217,6 +223,7 @@ class PluginRegistry:
             "granted": dict(record.granted),
             "isolation_level": record.isolation_level.value,
             "isolation": record.isolation.to_data(),
+            "failures": [evidence.to_data() for evidence in reversed(entry.evidence.copy())],
             "instance": self.instance,
             "since": self.since.isoformat(),
         }

@@ -104,7 +104,7 @@ class BatchingWorkers(ProcessWorkers):
         answers = await worker.call_batch([waiting.call for waiting in batch], self._limits.timeout_s)
         ended = next((answer for answer in answers if isinstance(answer, CallEnded)), None)
         if ended is not None:
-            self._let_go_of_ended(worker, ended)
+            self._let_go_of_ended(worker, ended, batch[0].call.payload)
         else:
             self._give_back(worker)
         for waiting, answer in zip(batch, answers, strict=True):

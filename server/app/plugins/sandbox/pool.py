@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import hashlib
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from app.governance.errors import CallEnded, PluginRefused
+from app.governance.evidence import OUTPUT_CHARACTERS, Evidence
 from app.governance.execution_context import current_execution
 from app.governance.lifecycle import Availability
 from app.plugins.sandbox.confinement import MAX_RESULT_BYTES, Confinement, WorkerSpec
@@ -26,6 +29,7 @@ log = structlog.get_logger("sightgate.workers")
 LOOK_AT_MEMORY_EVERY = 32
 
 AvailabilityListener = Callable[[Availability, str], None]
+EvidenceListener = Callable[[Evidence], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class ProcessWorkers(Workers):
         home: HomeLoop,
         options: PoolOptions,
         on_unusable: AvailabilityListener,
+        on_evidence: EvidenceListener = lambda _: None,
     ) -> None:
         self.figures = PoolFigures()
         self._spec = spec
@@ -75,6 +80,7 @@ class ProcessWorkers(Workers):
         self._home = home
         self._options = options
         self._on_unusable = on_unusable
+        self._on_evidence = on_evidence
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
@@ -106,7 +112,7 @@ class ProcessWorkers(Workers):
         try:
             result = await worker.call(Call(call_id, payload, context), self._limits.timeout_s)
         except (CallEnded, asyncio.CancelledError) as ended:
-            self._let_go_of_ended(worker, ended)
+            self._let_go_of_ended(worker, ended, payload)
             raise
         except BaseException:
             self._give_back(worker)
@@ -263,8 +269,10 @@ class ProcessWorkers(Workers):
                 return True
         return False
 
-    def _let_go_of_ended(self, worker: WorkerProcess, ended: BaseException) -> None:
+    def _let_go_of_ended(self, worker: WorkerProcess, ended: BaseException, payload: Mapping[str, Any]) -> None:
         self.figures.ended_in_call += 1
+        if isinstance(ended, CallEnded) and ended.code not in ("cancelled", "deadline_exceeded"):
+            self._on_evidence(self._evidence_of(worker, ended, payload))
         if isinstance(ended, CallEnded):
             log.warning(
                 "worker ended",
@@ -276,6 +284,16 @@ class ProcessWorkers(Workers):
             )
         self._busy.discard(worker)
         self._wake_one(None)
+
+    def _evidence_of(self, worker: WorkerProcess, ended: CallEnded, payload: Mapping[str, Any]) -> Evidence:
+        return Evidence(
+            ended.code,
+            dict(ended.details),
+            worker.output(OUTPUT_CHARACTERS),
+            hashlib.sha256(payload["image"]).hexdigest(),
+            self._manifest.version,
+            datetime.now(UTC).isoformat(),
+        )
 
     def _on_gone(self, worker: WorkerProcess) -> None:
         """An idle worker ended by itself: clean up behind it now, not when it would be needed."""

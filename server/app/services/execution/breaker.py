@@ -93,6 +93,10 @@ class Quarantine:
     def holds(self, digest: str) -> bool:
         return self._crashes.get(digest, 0) >= self._after
 
+    def digests(self) -> list[str]:
+        """Return the inputs that are refused."""
+        return [digest for digest, crashes in self._crashes.items() if crashes >= self._after]
+
     def crashed(self, digest: str) -> None:
         self._crashes[digest] = self._crashes.pop(digest, 0) + 1
         if len(self._crashes) > REMEMBERED_INPUTS:

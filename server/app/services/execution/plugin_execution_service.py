@@ -29,6 +29,16 @@ class AdmissionRules:
     breaker: BreakerRules = field(default_factory=BreakerRules)
 
 
+@dataclass(frozen=True, slots=True)
+class PluginHealth:
+    """What admission holds against a plugin. ``quarantined`` are SHA-256 of images; ``retry_after_s`` is seconds."""
+
+    breaker: BreakerState = BreakerState.CLOSED
+    reason: str = ""
+    retry_after_s: float = 0.0
+    quarantined: tuple[str, ...] = ()
+
+
 class RefusalObserver(Protocol):
     """Is told of every refusal; a refusal is no execution."""
 
@@ -123,6 +133,15 @@ class PluginExecutionService:
         """Return the seconds after which a refused caller may try again."""
         desk = self._desks.get(plugin_name)
         return max(1.0, desk.breaker.retry_after_s()) if desk is not None else 1.0
+
+    def health(self, plugin_name: str) -> PluginHealth:
+        """Return what is held against a plugin: its breaker and the inputs that are refused."""
+        desk = self._desks.get(plugin_name)
+        if desk is None:
+            return PluginHealth()
+        breaker = desk.breaker
+        wait_s = 0.0 if breaker.state is BreakerState.CLOSED else round(breaker.retry_after_s(), 3)
+        return PluginHealth(breaker.state, breaker.reason, wait_s, tuple(desk.quarantine.digests()))
 
     def forget(self, plugin_name: str) -> None:
         """Start anew with a plugin that was reloaded or enabled: its breaker is closed, its quarantine empty."""
