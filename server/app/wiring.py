@@ -26,7 +26,9 @@ from app.services.execution.analysis_execution_service import AnalysisExecutionS
 from app.services.execution.breaker import BreakerRules
 from app.services.execution.job_execution_service import JobExecutionService, JobRules
 from app.services.execution.plugin_execution_service import AdmissionRules, PluginExecutionService
+from app.services.grants import RunningRules
 from app.services.job_management_service import JobManagementService, job_view
+from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
 from app.settings import Settings
 from app.storage.blobs import BlobStore
@@ -119,9 +121,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     )
     job_rules = JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s)
     job_execution = JobExecutionService(store, BlobStore(data / "blobs"), plugin_execution, job_view, home, job_rules)
-    confinement = Confinement(
-        (data / "scratch").absolute(), settings.sandbox == "on", Cgroups.detect() if settings.sandbox == "on" else None
-    )
+    confinement = _confinement(settings)
     plugins = PluginManagementService(
         registry,
         store,
@@ -129,7 +129,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         PluginPlaces(
             settings.plugins_dir,
             data / OPERATOR_FILE,
-            PluginEnvironments(data / ENVIRONMENTS),
+            environments_of(settings),
             settings.installed_plugins,
         ),
         DiscoveryOptions(confinement, settings.discovery_timeout_s),
@@ -152,6 +152,29 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         store=store,
         lock=DataFolderLock(data),
     )
+
+
+def environments_of(settings: Settings) -> PluginEnvironments:
+    """Return the plugins' own environments in the data folder."""
+    return PluginEnvironments(settings.data_dir / ENVIRONMENTS)
+
+
+def build_installation(settings: Settings, server: RunningServer) -> PluginInstallationService:
+    """Build what installs plugins; ``server`` is the one that runs on the data folder."""
+    confinement = _confinement(settings)
+    return PluginInstallationService(
+        environments_of(settings),
+        settings.data_dir / OPERATOR_FILE,
+        RunningRules(OPERATOR_FILE, IsolationLevel(settings.min_isolation), confinement.cgroups is not None),
+        DiscoveryOptions(confinement, settings.discovery_timeout_s),
+        settings.start_timeout_s,
+        server,
+    )
+
+
+def _confinement(settings: Settings) -> Confinement:
+    enforce = settings.sandbox == "on"
+    return Confinement((settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect() if enforce else None)
 
 
 def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:

@@ -1,6 +1,7 @@
 """Read a request's body within the limit, and turn it into an AnalysisRequest."""
 
 import contextlib
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -108,20 +109,25 @@ def parse_json(body: bytes) -> AnalysisRequest:
     return AnalysisRequest(_text(data, "plugin"), image, _options(data.get("options")), timeout_s=timeout_s)
 
 
-async def read_any(request: Request, limit: int) -> AnalysisRequest:
-    """Read a request as JSON, as a multipart upload, or as a raw image with ``?plugin=&options=``."""
+async def read_any(request: Request, limit: int, before_body: Callable[[str], None] | None = None) -> AnalysisRequest:
+    """Read a request as JSON, as a multipart upload, or as a raw image with ``?plugin=&options=``.
+
+    ``before_body`` is called with the plugin's name where that is known before the body, and may refuse by raising.
+    """
     kind = content_type(request)
     if kind == JSON or kind.endswith("+json"):
         return parse_json(await read_body(request, limit))
     if kind == MULTIPART:
         return await _read_multipart(request, limit)
     if kind.startswith("image/") or kind in ("", "application/octet-stream"):
-        return await _read_raw(request, limit)
+        return await _read_raw(request, limit, before_body)
     raise _unsupported(kind, f"send {JSON}, {MULTIPART}, or an image with its own type, such as image/jpeg")
 
 
-async def _read_raw(request: Request, limit: int) -> AnalysisRequest:
+async def _read_raw(request: Request, limit: int, before_body: Callable[[str], None] | None) -> AnalysisRequest:
     plugin, options_text, timeout_s = _raw_parameters(request.scope["query_string"])
+    if before_body is not None:
+        before_body(plugin)
     options = _options_text(options_text)
     image = UploadedImage(await read_body(request, limit), _header(request, b"content-type"))
     return AnalysisRequest(plugin, image, options, timeout_s=timeout_s)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from app.cli.commands import analyze, doctor, jobs, plugins, serve, version
+from app.cli.commands import analyze, doctor, environments, jobs, plugins, serve, version
 from app.cli.failures import FAILED
 
 app = typer.Typer(
@@ -18,6 +18,14 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("analyze")(analyze.analyze)
+for command in (
+    environments.install,
+    environments.upgrade,
+    environments.rollback,
+    environments.remove,
+    environments.environments,
+):
+    plugins.app.command()(command)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(jobs.app, name="jobs")
 app.command("doctor")(doctor.doctor)

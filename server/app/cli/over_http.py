@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from app.cli.backend import Analysis, Backend, JobQuery, Jobs, JsonObject
+from app.cli.backend import Analysis, JobQuery, Jobs, JsonObject
 from app.cli.failures import CliError, Refused
 
 CONNECT_TIMEOUT_S = 5.0
@@ -18,7 +18,7 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @asynccontextmanager
-async def connect(address: str, key: str | None) -> AsyncIterator[Backend]:
+async def connect(address: str, key: str | None) -> AsyncIterator["OverHttp"]:
     """Talk to the server at ``address``. The gate's own limits end every call, so reading has no time limit here."""
     headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
     timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
@@ -53,6 +53,16 @@ class OverHttp:
     async def show_plugin(self, name: str) -> JsonObject:
         """Return one plugin's row."""
         return await self._ask("GET", f"/v1/plugins/{quote(name, safe='')}")
+
+    async def reload(self, plugin: str) -> bool:
+        """Have a plugin's code loaded anew; returns False if there is no such plugin any more."""
+        try:
+            await self._ask("POST", f"/v1/plugins/{quote(plugin, safe='')}/reload")
+        except Refused as refused:
+            if refused.error.get("details", {}).get("code") != "plugin_not_found":
+                raise
+            return False
+        return True
 
     async def list_jobs(self, query: JobQuery) -> Jobs:
         """Return one page of jobs."""

@@ -27,6 +27,9 @@ _STYLES = {
 }
 
 
+_ORIGINS = {"entry_point": "package", "path": "folder", "environment": "own environment"}
+
+
 def analysis(image: str, plugin: str, ended: Analysis) -> RenderableType:
     """Return one image's result or error."""
     head = Text(clean(image), "bold")
@@ -64,12 +67,13 @@ def plugin_table(rows: Sequence[JsonObject]) -> RenderableType:
     """Return all plugins, one a line."""
     if not rows:
         return Text("no plugins: install one, or name a folder of plugin files with --plugins-dir")
-    table = _table("plugin", "version", "state", "calls", "errors", "what it does, or why it cannot be called")
+    about = "what it does, or why it cannot be called"
+    table = _table("plugin", "version", "from", "state", "calls", "errors", about)
     for row in rows:
         calls = row["success_count"] + row["error_count"]
-        about = clean(row["reason"] or row["description"])
-        cells = clean(row["name"]), clean(row["version"]), _state(row["state"]), str(calls), str(row["error_count"])
-        table.add_row(*cells, about)
+        known = clean(row["name"]), clean(row["version"]), _ORIGINS.get(row["origin"], clean(row["origin"]))
+        figures = _state(row["state"]), str(calls), str(row["error_count"])
+        table.add_row(*known, *figures, clean(row["reason"] or row["description"]))
     return table
 
 

@@ -3,7 +3,7 @@
 import shutil
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from app.governance.errors import ERROR_CODES
 
 CONTROL = "well_behaved"
 OK = "ok"
+WITHIN_S = 25.0
 _FOLDER = Path(__file__).parent / "animals"
 _EXPECTED = Path(__file__).with_name("expected.toml")
 
@@ -32,12 +33,12 @@ class Animal:
     name: str
     does: str
     calls: tuple[tuple[str, ...], ...]
-    worker: WorkerFate
-    details: Mapping[str, str | float]
-    denied: bool
-    pause_s: float
-    within_s: float
-    wire: bool
+    worker: WorkerFate = "kept"
+    details: Mapping[str, str | float] = field(default_factory=dict)
+    denied: bool = False
+    pause_s: float = 0.0
+    within_s: float = WITHIN_S
+    wire: bool = False
 
 
 class _Expected(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,7 +48,7 @@ class _Expected(msgspec.Struct, forbid_unknown_fields=True):
     details: dict[str, str | float] = {}
     denied: bool = False
     pause_s: float = 0.0
-    within_s: float = 25.0
+    within_s: float = WITHIN_S
     wire: bool = False
 
 

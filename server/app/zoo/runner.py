@@ -11,7 +11,7 @@ from typing import Never
 
 import httpx
 
-from app.zoo.adapters import ADAPTERS, Adapter
+from app.zoo.adapters import Adapter
 from app.zoo.catalog import CONTROL, OK, Animal
 from app.zoo.judgement import ANSWERED, CUT_OFF, NO_ANSWER, NOT_JSON, NOT_STARTED, Call, Observation, judge
 from app.zoo.servers import DidNotStart, Server, running
@@ -28,6 +28,9 @@ PNG = base64.b64decode(
 )
 
 
+THE_END = Animal("the_end", "the server is asked to end, after all that", calls=((OK,),), worker="any")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One animal's line of the report. It has passed if there are no ``faults``."""
@@ -40,6 +43,23 @@ class Row:
     def passed(self) -> bool:
         return not self.faults
 
+    def to_data(self) -> dict[str, object]:
+        """Return the row as plain JSON data."""
+        calls = [
+            {"outcome": call.outcome, "status": call.status, "elapsed_ms": round(call.elapsed_ms, 1)}
+            for call in self.seen.calls
+        ]
+        return {
+            "animal": self.animal.name,
+            "does": self.animal.does,
+            "calls": calls,
+            "serves": self.seen.serves,
+            "worker": self.seen.worker,
+            "left": None if self.seen.left is None else list(self.seen.left),
+            "passed": self.passed,
+            "faults": list(self.faults),
+        }
+
 
 class Keeper:
     """Shows animals to one server. Without a watch only its answers are judged."""
@@ -47,7 +67,8 @@ class Keeper:
     def __init__(self, adapter: Adapter, url: str, watch: Watch | None) -> None:
         self._adapter = adapter
         self._watch = watch if can_look() else None
-        self._client = httpx.Client(base_url=url, trust_env=False)
+        # A connection for each call: what a server does to one must not be taken for what it does to the next.
+        self._client = httpx.Client(base_url=url, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     def close(self) -> None:
         self._client.close()
@@ -129,6 +150,7 @@ def run_zoo(chosen: Iterable[Animal], adapter: Adapter, python: str = sys.execut
     if adapter.one_for_all:
         with running(adapter, "", python) as server, kept(adapter, server) as keeper:
             yield from (keeper.show(animal) for animal in chosen)
+        yield _end_of(server)
         return
     for animal in chosen:
         if not animal.wire:
@@ -165,12 +187,16 @@ def _shown_alone(animal: Animal, adapter: Adapter, python: str) -> Row:
         return Row(animal, seen, judge(animal, seen, tells_codes=adapter.tells_codes))
 
 
+def _end_of(server: Server) -> Row:
+    """Return a last row: what came of asking the server itself to end, after all that it was shown."""
+    outcome = OK if server.exit_code == 0 else "killed" if server.exit_code is None else f"exit code {server.exit_code}"
+    seen = Observation([Call(outcome)], serves=True, left=server.left_at_end)
+    return Row(THE_END, seen, judge(THE_END, seen, tells_codes=True))
+
+
 def _since(began: float) -> float:
     return (time.perf_counter() - began) * 1000
 
 
 def _no_json(constant: str) -> Never:
     raise ValueError(f"{constant} is no JSON")
-
-
-__all__ = ["ADAPTERS", "Keeper", "Row", "kept", "run_against", "run_zoo"]

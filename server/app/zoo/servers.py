@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,11 +38,14 @@ class DidNotStart(Exception):
 
 @dataclass(slots=True)
 class Server:
-    """A server that serves. ``exit_code`` is set when it has been ended; None if it had to be killed."""
+    """A server that serves. When it has been ended, ``exit_code`` is set, None if it had to be killed, and
+    ``left_at_end`` says what it left running.
+    """
 
     url: str
     watch: Watch
     exit_code: int | None = None
+    left_at_end: Sequence[str] = ()
 
 
 @contextmanager
@@ -62,6 +65,7 @@ def running(adapter: Adapter, animal: str, python: str) -> Iterator[Server]:
             server = Server(url, watch)
             yield server
             server.exit_code = _end(process, pid)
+            server.left_at_end = watch.look().left_since(before, workers_may_stay=False)
         finally:
             _end(process, watch.pid)
             watch.end_all()

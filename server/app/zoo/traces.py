@@ -3,7 +3,7 @@
 import ctypes
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ _IPC_RMID = 0
 _DESCRIPTORS_PER_WORKER = 4
 _DESCRIPTORS_LOOSE = 3
 _GROWTH_MB = 96.0
+_FEW = 3
 
 
 def can_look() -> bool:
@@ -48,14 +49,14 @@ class Traces:
         new_workers = self.workers - before.workers
         stray = self.others - before.others
         allowed = len(new_workers) if workers_may_stay else 0
-        left = [f"process {_describe(pid)}" for pid in sorted(stray if workers_may_stay else stray | new_workers)]
+        left = _processes(sorted(stray if workers_may_stay else stray | new_workers))
         if allowed > 1:
             left.append(f"{allowed} workers of one plugin")
         if (scratches := len(self.scratches - before.scratches)) > allowed:
             left.append(f"{scratches} scratch folders")
         if (groups := len(self.groups - before.groups)) > allowed:
             left.append(f"{groups} control groups")
-        left += [f"file {Path(path).name}" for path in sorted(self.files - before.files)]
+        left += [f"file {name}" for name in sorted({Path(path).name for path in self.files - before.files})]
         left += [f"{kind} {number}" for kind, number in sorted(self.segments - before.segments)]
         grown = self.descriptors - before.descriptors
         if grown > allowed * _DESCRIPTORS_PER_WORKER + _DESCRIPTORS_LOOSE:
@@ -179,6 +180,12 @@ def _processor_s(pid: int) -> float:
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return 0.0
+
+
+def _processes(pids: Sequence[int]) -> list[str]:
+    if len(pids) > _FEW:
+        return [f"{len(pids)} processes"]
+    return [f"process {_describe(pid)}" for pid in pids]
 
 
 def _describe(pid: int) -> str:

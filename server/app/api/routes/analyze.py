@@ -85,6 +85,6 @@ def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
     )
     async def analyze(request: Request) -> Response:
         """The same for JSON, a file upload, and a raw image body with ``?plugin=``: the fast way for large images."""
-        return await answer(await read_any(request, max_body_bytes))
+        return await answer(await read_any(request, max_body_bytes, analyses.refuse_if_full))
 
     return AnalyzeRoutes(router, {"/v1/analyze-execution": analyze_execution, "/v1/analyze": analyze})

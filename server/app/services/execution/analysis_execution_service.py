@@ -65,6 +65,10 @@ class AnalysisExecutionService:
         payload = self._payload_of(request)
         return await self._run_waiting(request.plugin, payload, request.owner, request.timeout_s)
 
+    def refuse_if_full(self, plugin_name: str) -> None:
+        """Raise PluginRefused ``overloaded`` if a call would be refused: asked before an image is read."""
+        self._plugins.refuse_if_full(plugin_name)
+
     async def submit(self, request: AnalysisRequest) -> str:
         """Accept a request as a durable job and return its id.
 

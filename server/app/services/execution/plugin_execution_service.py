@@ -108,6 +108,14 @@ class PluginExecutionService:
             desk.seats.release()
             self._learn(plugin_name, desk, code, payload)
 
+    def refuse_if_full(self, plugin_name: str) -> None:
+        """Raise PluginRefused ``overloaded`` if a call that came now would be refused because too many wait."""
+        desk = self._desks.get(plugin_name)
+        if desk is not None and desk.seats.waiting and desk.seats.waiting >= self._rules.max_waiting:
+            if self._observer is not None:
+                self._observer.refused(plugin_name, "overloaded")
+            raise PluginRefused("overloaded", waiting=desk.seats.waiting, limit=self._rules.max_waiting)
+
     def check(self, plugin_name: str) -> None:
         """Raise GovernedError if a call of the plugin would be refused now, whatever its input."""
         availability = self._registry.get_availability(plugin_name)

@@ -1,4 +1,4 @@
-"""The folder of plugins' environments, for those who change it: staging, versions, and the pointer to the one in use."""
+"""The folder of plugins' environments, for those who change it: staging, versions, the pointer to the one in use."""
 
 import contextlib
 import fcntl
