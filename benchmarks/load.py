@@ -1,27 +1,48 @@
 """A load generator: keep-alive connections, each sending the next request when its answer is there.
 
-``python -m benchmarks.load HOST PORT CONNECTIONS SECONDS PATH CONTENT_TYPE < BODY`` prints one JSON line.
+``python -m benchmarks.load HOST PORT CONNECTIONS SECONDS PATH CONTENT_TYPE [EXPECTED …] < BODY`` prints one JSON line.
+An answer is right if its status is 200 and each EXPECTED number stands in its body. Wrong answers are counted apart:
+they are in no rate and no percentile.
 """
 
+import argparse
 import asyncio
 import json
+import re
 import sys
 import time
+from dataclasses import asdict, dataclass
+
+# Beyond the asked time: how long the last answers may take.
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a run showed: right answers a second, percentiles of their times, right and wrong answers."""
+
+    requests_s: float
+    p50_ms: float
+    p99_ms: float
+    answers: int
+    failed: int
 
 
 class Connection(asyncio.Protocol):
     """One keep-alive connection. Knows just enough HTTP/1.1: a status line, Content-Length."""
 
-    def __init__(self, request: bytes, until: float) -> None:
-        self.done = asyncio.get_running_loop().create_future()
+    def __init__(self, request: bytes, until: float, expected: tuple[re.Pattern[bytes], ...] = ()) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.times: list[float] = []
         self.failed = 0
         self._request = request
         self._until = until
+        self._expected = expected
         self._buffer = b""
         self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._send()
 
@@ -35,8 +56,7 @@ class Connection(asyncio.Protocol):
         length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
         if len(self._buffer) < end + 4 + length:
             return
-        self.times.append(time.perf_counter() - self._began)
-        self.failed += b" 200 " not in head[:16]
+        self._count(head, self._buffer[end + 4 :])
         self._buffer = b""
         self._send()
 
@@ -44,6 +64,12 @@ class Connection(asyncio.Protocol):
         if not self.done.done():
             self.failed += 1
             self.done.set_result(None)
+
+    def _count(self, head: bytes, body: bytes) -> None:
+        if b" 200 " in head[:16] and all(number.search(body) for number in self._expected):
+            self.times.append(time.perf_counter() - self._began)
+        else:
+            self.failed += 1
 
     def _send(self) -> None:
         self._began = time.perf_counter()
@@ -54,37 +80,57 @@ class Connection(asyncio.Protocol):
         self._transport.write(self._request)
 
 
-async def load(host: str, port: int, connections: int, seconds: float, request: bytes) -> dict[str, float]:
-    """Return requests a second, p50 and p99 in milliseconds, and the number of answers that were not 200."""
+def whole_number(number: str) -> re.Pattern[bytes]:
+    """A pattern for the number that does not match inside a longer one."""
+    return re.compile(rb"(?<![\d.])" + re.escape(number.encode()) + rb"(?!\d)")
+
+
+async def load(
+    host: str, port: int, connections: int, seconds: float, request: bytes, expected: tuple[str, ...] = ()
+) -> Load:
+    """Keep `connections` busy for `seconds`, wait for the last answers, and count. A lost connection is a failure."""
     loop = asyncio.get_running_loop()
+    patterns = tuple(whole_number(number) for number in expected)
     began = time.perf_counter()
     made = [
-        (await loop.create_connection(lambda: Connection(request, began + seconds), host, port))[1]
+        (await loop.create_connection(lambda: Connection(request, began + seconds, patterns), host, port))[1]
         for _ in range(connections)
     ]
-    await asyncio.gather(*(connection.done for connection in made))
+    _, unanswered = await asyncio.wait([connection.done for connection in made], timeout=seconds + PATIENCE_S)
     took = time.perf_counter() - began
     times = sorted(moment for connection in made for moment in connection.times)
-    return {
-        "requests_s": len(times) / took,
-        "p50_ms": times[len(times) // 2] * 1000 if times else 0.0,
-        "p99_ms": times[len(times) * 99 // 100] * 1000 if times else 0.0,
-        "failed": sum(connection.failed for connection in made),
-    }
+    failed = sum(connection.failed for connection in made) + len(unanswered)
+    return Load(len(times) / took, percentile_ms(times, 0.50), percentile_ms(times, 0.99), len(times), failed)
+
+
+def percentile_ms(times: list[float], share: float) -> float:
+    """The value below which `share` of the sorted times (seconds) lie, in milliseconds; 0 if there is none."""
+    return times[int(len(times) * share)] * 1000 if times else 0.0
 
 
 def main() -> None:
-    host, port, connections, seconds, path, kind = sys.argv[1:]
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("host")
+    arguments.add_argument("port", type=int)
+    arguments.add_argument("connections", type=int)
+    arguments.add_argument("seconds", type=float)
+    arguments.add_argument("path")
+    arguments.add_argument("content_type")
+    arguments.add_argument("expected", nargs="*")
+    asked = arguments.parse_args()
     body = sys.stdin.buffer.read()
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    work = load(host, int(port), int(connections), float(seconds), head.encode() + body)
+    head = (
+        f"POST {asked.path} HTTP/1.1\r\nHost: {asked.host}:{asked.port}\r\n"
+        f"Content-Type: {asked.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    work = load(asked.host, asked.port, asked.connections, asked.seconds, head.encode() + body, tuple(asked.expected))
     try:
         import uvloop
     except ImportError:
         answer = asyncio.run(work)
     else:
         answer = uvloop.run(work)
-    print(json.dumps(answer))
+    print(json.dumps(asdict(answer)))
 
 
 if __name__ == "__main__":

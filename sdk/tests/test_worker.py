@@ -50,6 +50,8 @@ class Driver:
         return self.rows()[0]
 
     def rows(self) -> list[dict[str, Any]]:
+        # What the sandbox came to is told first, before any of the plugin's code is imported.
+        assert self.receive()[0]["kind"] == "sandbox"
         header, body = self.receive()
         assert header["kind"] == "ready"
         return json.loads(body)["plugins"]
@@ -351,6 +353,7 @@ def test_a_plugin_that_exits_while_it_loads_ends_the_worker(worker: Driver, writ
         def run(self, payload): ...
     """
     worker.hello(write_plugin("worker_leaves", text), "leaves")
+    assert worker.receive()[0]["kind"] == "sandbox"
     assert worker.left()
     assert worker.end()[0] == 5
 
@@ -415,7 +418,8 @@ channel = Channel(ours, 1024 * 1024)
 hello = {"source": json.loads(sys.argv[1]), "plugin": "scripted", "server_pid": os.getpid(),
          "policy": Policy(enforce=False).to_data(), "max_result_bytes": 1000}
 channel.send({"kind": "hello"}, json.dumps(hello).encode())
-channel.read(channel.receive_head()[1])
+for _ in ("sandbox", "ready"):
+    channel.read(channel.receive_head()[1])
 options = json.dumps({"file": sys.argv[2]}).encode()
 channel.send({"kind": "call", "call": "c1", "mime_type": "image/png", "image": 0}, options)
 print(worker.pid, flush=True)

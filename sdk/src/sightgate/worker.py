@@ -171,8 +171,7 @@ def _peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def main(descriptor: int) -> None:
-    connection = socket.socket(fileno=descriptor)
+def main(connection: socket.socket) -> None:
     connection.set_inheritable(False)
     channel = Channel(connection, max_body_bytes=0xFFFF_FFFF)
     received = channel.receive_head()
@@ -202,9 +201,11 @@ def _exit_code(asked: SystemExit) -> int:
 
 
 if __name__ == "__main__":
-    # The end must not wait for threads or exit handlers that a plugin left behind.
+    # The end must not wait for threads or exit handlers that a plugin left behind. The connection is held until then:
+    # the server kills a worker whose connection has closed, and would not learn its exit code.
+    held = socket.socket(fileno=int(sys.argv[1]))
     try:
-        main(int(sys.argv[1]))
+        main(held)
     except SystemExit as asked:
         status = _exit_code(asked)
     except BaseException as raised:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from app.cli.commands import analyze, doctor, environments, jobs, plugins, serve, version
+from app.cli.commands import analyze, doctor, environments, jobs, plugins, serve, version, zoo
 from app.cli.failures import FAILED
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.add_typer(plugins.app, name="plugins")
 app.add_typer(jobs.app, name="jobs")
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
+app.command("zoo")(zoo.zoo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """Structured logs: JSON or readable, one line an event."""
 
+import json
 import logging
 import sys
 from typing import Any, TextIO
@@ -35,4 +36,7 @@ def configure_logs(log_format: str, level: str, stream: TextIO | None = None) ->
 
 
 def _to_json(event: Any, **_: Any) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+    try:
+        return msgspec.json.encode(event, enc_hook=str)
+    except UnicodeEncodeError:  # lone surrogates, in a name that somebody sent: escapes can carry them
+        return json.dumps(event, default=str).encode()

@@ -1,5 +1,6 @@
 """``plugins.toml``: the operator's say over plugins, a table for each."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,10 @@ def _read_table(file: str, name: str, table: object) -> OperatorSay:
             raise OperatorFileError(f"{file}: [{name}] has no setting {key!r}; it has {', '.join(_TYPES)}")
         if not isinstance(value, wanted):
             raise OperatorFileError(f"{file}: {name}.{key} must be a {wanted.__name__}, not {type(value).__name__}")
+    try:
+        json.dumps(table.get("config", {}), allow_nan=False)
+    except (TypeError, ValueError) as wrong:  # TOML has dates and NaN, which cannot be handed to a worker
+        raise OperatorFileError(f"{file}: {name}.config must be JSON: {wrong}; write dates as text") from wrong
     try:
         check_name(name)
         Limits.from_data(table.get("limits", {}))

@@ -109,11 +109,12 @@ class PluginInstallationService:
             if not is_path(wanted.what):  # a path's name is known only when it is built
                 self._check_new(_name_in(wanted.what), upgrade)
             staged, inventory = await self._build(wanted, staging / "environment")
-            self._check_new(staged.report.distribution, upgrade)
+            self._check_new(staged.name, upgrade)
             tried = await self._tried_out(staged, staging)
+            in_use = self._in_use(tried.name)
             placed, is_new = self._writer.place(tried, inventory.digest())
             try:
-                return await self._switch_to(placed)
+                return await self._switch(in_use, placed)
             except BaseException:
                 if is_new:
                     self._writer.discard(placed)
@@ -126,14 +127,14 @@ class PluginInstallationService:
             previous = self._environments.previous(known)
             if previous is None:
                 raise InstallationFailed(f"no earlier version of {known} is kept")
-            return await self._switch_to(await self._tried_out(previous, staging))
+            return await self._switch(self._in_use(known), await self._tried_out(previous, staging))
 
     async def remove(self, name: str) -> str:
         """Remove an environment with all its versions; return its distribution's name."""
         with _clearly(), self._writer.changing() as staging:
             known = self._known(name)
             in_use = self._in_use(known)
-            await self._point(known, None, (), _plugins_of(in_use) or [known])
+            await self._point(known, None, (), in_use.plugins if in_use is not None else ())
             self._writer.remove(known, staging)
             return known
 
@@ -149,15 +150,16 @@ class PluginInstallationService:
             raise InstallationFailed(f"{name} is installed already; sightgate plugins upgrade replaces it")
 
     async def _build(self, wanted: Wanted, folder: Path) -> tuple[Environment, Inventory]:
-        what = str(Path(wanted.what).resolve()) if is_path(wanted.what) else wanted.what
+        path = Path(wanted.what).resolve() if is_path(wanted.what) else None
         wheels = wanted.wheels.resolve() if wanted.wheels is not None else None
         await uv_tool.make_environment(folder)
         sdk = sdk_wheel.build_sdk_wheel(folder.parent)
-        await uv_tool.install(folder, [str(sdk), what], wheels, allow_build=wanted.allow_build)
+        await uv_tool.install(folder, [str(sdk), str(path or wanted.what)], wheels, allow_build=wanted.allow_build)
         site_packages = site_packages_of(folder)
         await uv_tool.compile_modules(site_packages)
         inventory = take_inventory(site_packages)
-        return Environment(folder, _report(inventory, wanted.what)), inventory
+        name = inventory.installed_from(path) if path is not None else _name_in(wanted.what)
+        return Environment(folder, _report(inventory, name, wanted.what)), inventory
 
     async def _tried_out(self, environment: Environment, staging: Path) -> Environment:
         """Return the environment with the names that its plugins say; raises InstallationFailed if one is not fit."""
@@ -172,7 +174,7 @@ class PluginInstallationService:
                     raise InstallationFailed(f"two of its plugins are named {found.name!r}")
                 await self._check(found, environment, says.get(found.name, OperatorSay()), discovery)
                 plugins[found.name] = source.value
-        self._check_names(environment.report.distribution, plugins)
+        self._check_names(environment.name, plugins)
         return dataclasses.replace(environment, report=dataclasses.replace(environment.report, plugins=plugins))
 
     async def _check(
@@ -204,19 +206,18 @@ class PluginInstallationService:
             raise InstallationFailed(f"the plugin {found.name} does not pass its check: {fault}")
 
     def _check_names(self, distribution: str, plugins: Iterable[str]) -> None:
-        for other in self._environments.usable():
-            twins = sorted(set(plugins) & set(other.report.plugins))
-            if twins and other.report.distribution != distribution:
-                raise InstallationFailed(f"{other.report.distribution} has a plugin {twins[0]!r} too; remove it first")
+        for other in self._environments.all():
+            twins = sorted(set(plugins) & set(other.plugins))
+            if twins and other.name != distribution:
+                raise InstallationFailed(f"{other.name} has a plugin {twins[0]!r} too; remove it first")
 
-    async def _switch_to(self, now: Environment) -> Change:
-        name = now.report.distribution
-        before = self._in_use(name)
+    async def _switch(self, in_use: Environment | UnusableEnvironment | None, now: Environment) -> Change:
+        before = in_use if isinstance(in_use, Environment) else None
         if before is not None and before.folder == now.folder:
             return Change(now, now)
-        plugins = _plugins_of(now)
-        await self._point(name, now.folder, plugins, sorted(set(_plugins_of(before)) - set(plugins)))
-        self._writer.keep_only(name, now.folder, before.folder if before is not None else None)
+        dropped = sorted(set(in_use.plugins) - set(now.plugins)) if in_use is not None else ()
+        await self._point(now.name, now.folder, now.plugins, dropped)
+        self._writer.keep_only(now.name, now.folder, before.folder if before is not None else None)
         return Change(now, before)
 
     async def _point(self, name: str, folder: Path | None, held: Sequence[str], dropped: Sequence[str]) -> None:
@@ -234,10 +235,11 @@ class PluginInstallationService:
                 await self._server.reload(plugin)
             raise
 
-    def _in_use(self, name: str) -> Environment | None:
-        with contextlib.suppress(UnusableEnvironment):
+    def _in_use(self, name: str) -> Environment | UnusableEnvironment | None:
+        try:
             return self._environments.current(name)
-        return None
+        except UnusableEnvironment as unusable:
+            return unusable
 
 
 def is_path(what: str) -> bool:
@@ -252,21 +254,15 @@ def _name_in(requirement: str) -> str:
     return normalized(leading[0])
 
 
-def _report(inventory: Inventory, requirement: str) -> Report:
+def _report(inventory: Inventory, name: str | None, requirement: str) -> Report:
     """Return what was installed, the plugins by their entry points' names. Raises InstallationFailed."""
-    asked_for = [name for name in inventory.asked_for if name != sdk_wheel.NAME]
-    if len(asked_for) != 1 or not _NAME.fullmatch(asked_for[0]):
-        raise InstallationFailed(f"{requirement} is not one distribution but {', '.join(asked_for) or 'none'}")
-    name = asked_for[0]
+    if name is None or not _NAME.fullmatch(name) or name not in inventory.distributions:
+        raise InstallationFailed(f"{requirement} was not installed under a name that is known")
     plugins = inventory.plugins_of(name)
     if not plugins:
         raise InstallationFailed(f"{name} offers no plugin: it has no entry point in the group {ENTRY_POINT_GROUP}")
     version = inventory.distributions[name].version
     return Report(name, version, requirement, PYTHON, plugins, inventory.rows())
-
-
-def _plugins_of(environment: Environment | None) -> list[str]:
-    return sorted(environment.report.plugins) if environment is not None else []
 
 
 @contextlib.contextmanager

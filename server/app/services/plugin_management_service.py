@@ -25,8 +25,9 @@ from app.plugins.loader.plugin_discovery import (
     environment_candidates,
     folder_sources,
     installed_sources,
+    place_of,
 )
-from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
+from app.plugins.loader.plugin_registry import AvailabilityRecord, PluginRecord, PluginRegistry
 from app.plugins.sandbox.batching import BatchingWorkers
 from app.plugins.sandbox.confinement import WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
@@ -72,6 +73,8 @@ class PluginManagementService:
         self._rules = RunningRules(places.operator_file.name, least_isolation, pool.confinement.cgroups is not None)
         self._says: Mapping[str, OperatorSay] = {}
         self._candidates: dict[str, Candidate] = {}
+        # What keeps a plugin from running, enabled or not.
+        self._obstacles: dict[str, AvailabilityRecord] = {}
         self._changing = asyncio.Lock()
         self.discovered = False
 
@@ -126,8 +129,7 @@ class PluginManagementService:
             self._registry.get_record(name)
             await self._store.set_plugin_override(name, enabled, "set over the API")
             if enabled:
-                if self._registry.get_availability(name).code == "plugin_disabled":
-                    self._registry.set_availability(name, Availability.OK, None)
+                self._enable(name)
             else:
                 self._disable(name, "disabled by the operator; POST /v1/plugins/{name}/enable enables it")
         return self.show(name)
@@ -187,8 +189,10 @@ class PluginManagementService:
         if unusable is not None:
             self._registry.set_availability(found.name, Availability.FAILED, unusable.message)
         override = overrides.get(found.name)
+        self._obstacles.pop(found.name, None)
         if obstacle is not None:
             reason, code = obstacle
+            self._obstacles[found.name] = AvailabilityRecord(Availability.UNAVAILABLE, reason, code)
             self._registry.set_availability(found.name, Availability.UNAVAILABLE, reason, code)
         elif not (override.enabled if override is not None else say.enabled):
             where = "over the API" if override is not None else f"in {self._places.operator_file.name}"
@@ -201,6 +205,7 @@ class PluginManagementService:
         write = log.warning if availability is Availability.FAILED else log.info
         write("plugin not usable", plugin=found.name, reason=reason, detail=found.detail)
         self._candidates[found.name] = Candidate(found.source, found.environment)
+        self._obstacles[found.name] = AvailabilityRecord(availability, reason)
         record = PluginRecord(Manifest(found.name), found.origin, found.place)
         self._registry.register_unusable(record, availability, reason)
 
@@ -243,31 +248,39 @@ class PluginManagementService:
             return None
         return held
 
+    def _enable(self, name: str) -> None:
+        if self._registry.get_availability(name).code == "plugin_disabled":
+            obstacle = self._obstacles.get(name, AvailabilityRecord())
+            self._registry.set_availability(name, obstacle.availability, obstacle.reason, obstacle.code)
+
     def _disable(self, name: str, reason: str) -> None:
         self._registry.set_availability(name, Availability.UNAVAILABLE, reason, "plugin_disabled")
 
     def _candidate_of(self, name: str) -> Candidate | None:
         """Return where the plugin is now, or None if its environment was removed and nothing stands in its place."""
-        known = self._candidates.get(name)
+        known, candidates = self._candidates.get(name), self._find(None)
         if known is None and self._registry.get_status(name) is not None:
             raise PluginRefused("plugin_unavailable", "an embedded plugin cannot be reloaded")
-        own = [found for found in environment_candidates(self._places.environments) if found.source.name == name]
+        own = [found for found in candidates if found.environment is not None and found.source.name == name]
         in_folder = known is not None and known.source.kind == "path" and Path(known.source.value).exists()
         if len(own) + in_folder > 1:
             said = f"more than one plugin is named {name!r}, in environments or the plugin folder; remove one"
             raise PluginRefused("plugin_unavailable", said)
         if own:
-            return own[0]
+            packages = [found.source for found in candidates if found.environment is None and not found.fault]
+            replaced = [place_of(source) for source in packages if (source.kind, source.name) == ("entry_point", name)]
+            return dataclasses.replace(own[0], instead_of=" and ".join(replaced))
         if known is None:
             raise PluginNotFound(name)
-        if known.environment is None and not known.fault:
+        if known.source.kind == "path" or known in candidates:
             return known
-        return next((found for found in self._find([name]) if found.source.name == name), None)
+        return next((found for found in candidates if found.source.name == name), None)
 
     async def _forget(self, name: str) -> None:
         plugin = self._held(name)
         self._registry.unregister(name)
         del self._candidates[name]
+        self._obstacles.pop(name, None)
         if isinstance(plugin, ProcessWorkers):
             await plugin.retire()
 

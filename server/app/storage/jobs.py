@@ -184,6 +184,8 @@ class JobStore:
 
     async def claim_job(self, job_id: str) -> Job | None:
         """Set one waiting durable job RUNNING and return it; None if it does not wait."""
+        if not job_id.isascii():
+            return None
         return cast("Job | None", await self._writer.call(Ask(partial(_claim_job, job_id, datetime.now(UTC)))))
 
     async def recover(self, interrupted: Interrupted) -> Recovery:
@@ -198,6 +200,8 @@ class JobStore:
 
     async def get(self, job_id: str) -> Job | None:
         """Return the job as it is after all that was recorded before, or None."""
+        if not job_id.isascii():  # no id of ours, and the database cannot be asked for lone surrogates
+            return None
         await self._settle()
         found = await self._rows(statements.SELECT_JOB, {"job_id": job_id}, job_from_row)
         return found[0] if found else None

@@ -1,6 +1,7 @@
 """The servers that the animals can be shown to: how each is started and asked, and how its answers are read."""
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -8,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-
-import httpx
 
 from app.zoo.catalog import CONTROL, write_animals
 
@@ -84,8 +83,8 @@ class Adapter(Protocol):
     def request(self, animal: str, image: bytes) -> Request:
         """Return a call of an animal with a PNG."""
 
-    def read_error(self, body: Any) -> tuple[str, Mapping[str, Any]]:
-        """Return the code and the details of an error, empty if there are none."""
+    def read_error(self, body: Any) -> tuple[str, str, Mapping[str, Any]]:
+        """Return the code, the message and the details of an error, empty if there are none."""
 
     def read_result(self, body: Any) -> Any:
         """Return the plugin's result out of a good answer."""
@@ -125,9 +124,9 @@ class Sightgate:
         authorization = {"authorization": f"Bearer {key}"} if key else {}
         return Request("/v1/analyze", {"plugin": animal}, {"content-type": "image/png", **authorization}, image)
 
-    def read_error(self, body: Any) -> tuple[str, Mapping[str, Any]]:
-        details = body["detail"]["details"]
-        return details["code"], details
+    def read_error(self, body: Any) -> tuple[str, str, Mapping[str, Any]]:
+        error = body["detail"]
+        return error["details"]["code"], error["message"], error["details"]
 
     def read_result(self, body: Any) -> Any:
         return body["result"]
@@ -167,10 +166,10 @@ class _Foreign:
 
     def request(self, animal: str, image: bytes) -> Request:
         call = {"plugin": animal, "image": base64.b64encode(image).decode(), "mime_type": "image/png", "options": {}}
-        return Request(self.path, {}, {"content-type": "application/json"}, httpx.Request("POST", "/", json=call).read())
+        return Request(self.path, {}, {"content-type": "application/json"}, json.dumps(call).encode())
 
-    def read_error(self, body: Any) -> tuple[str, Mapping[str, Any]]:
-        return "", {}
+    def read_error(self, body: Any) -> tuple[str, str, Mapping[str, Any]]:
+        return "", "", {}
 
     def read_result(self, body: Any) -> Any:
         return body

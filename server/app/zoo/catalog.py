@@ -85,9 +85,7 @@ def _animal(name: str, row: object, file: Path) -> Animal:
     if not all(calls):
         raise CatalogError(f"{name}: it says nothing of what a call may end with")
     does = file.read_text().splitlines()[0].strip('"')
-    return Animal(
-        name, does, calls, said.worker, said.details, said.denied, said.pause_s, said.within_s, said.wire
-    )
+    return Animal(name, does, calls, said.worker, said.details, said.denied, said.pause_s, said.within_s, said.wire)
 
 
 def _name_of(file: Path) -> str:

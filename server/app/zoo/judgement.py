@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.governance.errors import shorten
 from app.zoo.catalog import OK, Animal
 
 NO_ANSWER = "no answer"
@@ -22,6 +23,7 @@ class Call:
     elapsed_ms: float = 0.0
     result: Any = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def judge(animal: Animal, seen: Observation, *, tells_codes: bool) -> list[str]:
     for number, (allowed, call) in enumerate(zip(animal.calls, seen.calls, strict=False), 1):
         wanted = allowed if tells_codes else _coarse(allowed)
         if (call.outcome if tells_codes else _coarse_of(call.outcome)) not in wanted:
-            faults.append(f"call {number} ended with {call.outcome}, not {' or '.join(wanted)}")
+            said = f" ({shorten(call.message, 200)})" if call.message else ""
+            faults.append(f"call {number} ended with {call.outcome}, not {' or '.join(wanted)}{said}")
     if len(seen.calls) < len(animal.calls):
         faults.append(f"only {len(seen.calls)} of {len(animal.calls)} calls were made")
     faults += _reached(animal, seen)

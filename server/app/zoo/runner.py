@@ -23,9 +23,7 @@ _LOOK_EVERY_S = 0.05
 _COMPUTING_WINDOW_S = 0.3
 
 # A grey pixel.
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-)
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
 
 
 THE_END = Animal("the_end", "the server is asked to end, after all that", calls=((OK,),), worker="any")
@@ -115,10 +113,10 @@ class Keeper:
             body = json.loads(answer.content, parse_constant=_no_json)
             if answer.is_success:
                 return Call(OK, status, elapsed_ms, self._adapter.read_result(body))
-            code, details = self._adapter.read_error(body)
+            code, message, details = self._adapter.read_error(body)
         except (ValueError, RecursionError, LookupError, TypeError):
             return Call(NOT_JSON if answer.is_success else f"{ANSWERED}{status}", status, elapsed_ms)
-        return Call(code or f"{ANSWERED}{status}", status, elapsed_ms, details=details)
+        return Call(code or f"{ANSWERED}{status}", status, elapsed_ms, details=details, message=message)
 
     def _look_around(self, before: Traces | None) -> tuple[list[str] | None, str | None]:
         """Return what is left behind once the server has had time to clear up, and what became of the worker."""

@@ -65,7 +65,8 @@ def running(adapter: Adapter, animal: str, python: str) -> Iterator[Server]:
             server = Server(url, watch)
             yield server
             server.exit_code = _end(process, pid)
-            server.left_at_end = watch.look().left_since(before, workers_may_stay=False)
+            end = replace(watch.look(), files=before.files)  # its folders are ours to remove
+            server.left_at_end = end.left_since(before, workers_may_stay=False)
         finally:
             _end(process, watch.pid)
             watch.end_all()

@@ -1,4 +1,4 @@
-"""What a server and its plugins leave on the machine: processes, files, descriptors, memory. Read from /proc (Linux)."""
+"""What a server and its plugins leave on a machine: processes, files, descriptors, memory. Read from /proc (Linux)."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ PLANTED = "sightgate-zoo-"  # what animals call the files that they write where 
 _SHARED_FOLDERS = (Path("/tmp"), Path("/dev/shm"))
 _PROC = Path("/proc")
 _IPC_RMID = 0
-# A worker is a socket, a pipe, its memory's figures and a shared segment; a connection or a file may be open at any time.
+# A worker is a socket, a pipe, its memory's figures and a shared segment; a connection or a file may always be open.
 _DESCRIPTORS_PER_WORKER = 4
 _DESCRIPTORS_LOOSE = 3
 _GROWTH_MB = 96.0
@@ -136,7 +136,8 @@ def _carrying(word: str) -> Iterator[int]:
 
 def _groups_of(pid: int) -> Iterator[str]:
     with suppress(OSError):
-        for line in (_PROC / str(pid) / "cgroup").read_text().splitlines():
+        # The server was started by us and is in our own groups; its folders outlive it if it forgets them.
+        for line in (_PROC / "self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             folder = Path("/sys/fs/cgroup", controllers, path.lstrip("/"))
             yield from (group.name for group in folder.glob(f"sightgate-{pid}-*"))
@@ -164,7 +165,7 @@ def _segments() -> Iterator[tuple[str, int]]:
 
 def _descriptors(pid: int) -> int:
     with suppress(OSError):
-        return len(os.listdir(_PROC / str(pid) / "fd"))
+        return sum(1 for _ in (_PROC / str(pid) / "fd").iterdir())
     return 0
 
 

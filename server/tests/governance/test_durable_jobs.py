@@ -1,5 +1,6 @@
 """Jobs over HTTP: on disk before they are acknowledged, run after a restart, shown and listed."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from support.errors import assert_error, assert_error_object
 from support.images import PHOTO, PNG, TRUNCATED_JPEG
 from support.running_server import RunningServer, eventually, make_home, running
+
+from app.main import create_app
+from app.plugins.loader.plugin_registry import PluginRegistry
+from app.settings import Settings
 
 
 def test_an_accepted_job_is_run_after_the_server_was_killed(tmp_path: Path):
@@ -37,6 +42,17 @@ def test_an_accepted_job_is_run_after_the_server_was_killed(tmp_path: Path):
         # What the operator said outlasts the server too.
         assert server.row("echo")["state"] == "UNAVAILABLE"
         assert_error(server.analyze("echo"), 503, "plugin_disabled")
+
+
+async def test_the_dispatcher_stops_even_if_it_is_woken_at_that_very_moment(tmp_path: Path):
+    app = create_app(Settings(data_dir=tmp_path, installed_plugins=False), PluginRegistry())
+    async with app.router.lifespan_context(app):
+        jobs = app.state.sightgate.job_execution
+        await asyncio.sleep(0.1)  # until it waits
+        jobs.look_again()
+        stopped, _ = await asyncio.wait([asyncio.create_task(jobs.stop())], timeout=20)
+        assert stopped
+        assert not jobs.dispatching
 
 
 def test_an_accepted_job_says_where_it_is_and_runs(server: RunningServer):

@@ -21,7 +21,7 @@ from app.plugins.loader.plugin_discovery import (
     row_name,
 )
 from app.plugins.sandbox.confinement import Confinement
-from sightgate.manifest import Limits, NAME_PATTERN, Source
+from sightgate.manifest import NAME_PATTERN, Limits, Source
 
 WritePlugin = Callable[[str, str], Source]
 
@@ -171,9 +171,7 @@ async def test_two_plugins_of_one_name_are_one_failed_row_that_names_both_places
     assert rows["bee"].availability is Availability.OK
 
 
-async def test_many_sources_are_described_a_few_at_a_time(
-    write_plugin: WritePlugin, confinement: Confinement
-) -> None:
+async def test_many_sources_are_described_a_few_at_a_time(write_plugin: WritePlugin, confinement: Confinement) -> None:
     sources = [write_plugin(f"many{number}", plain(f"many{number}")) for number in range(6)]
     rows = await discover(map(Candidate, sources), {}, {}, DiscoveryOptions(confinement, at_once=2))
     assert sorted(row.name for row in rows) == [f"many{number}" for number in range(6)]

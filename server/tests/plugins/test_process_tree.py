@@ -20,7 +20,7 @@ FAMILY = {
     "a child in its own session": "subprocess.Popen(sleep, start_new_session=True)",
     "a child that forgot its environment": "subprocess.Popen(sleep, start_new_session=True, env={})",
     "an orphan": "subprocess.Popen([sys.executable, '-c', 'import subprocess, sys; p = subprocess.Popen(['"
-    "'sys.executable, \"-c\", \"import time; time.sleep(600)\"], start_new_session=True); print(p.pid)'],"
+    '\'sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True); print(p.pid)\'],'
     " stdout=subprocess.PIPE, text=True)",
 }
 

@@ -146,9 +146,7 @@ def test_the_limits_of_the_gate_hold(gate: Gate) -> None:
 
 def test_options_and_results_are_held_against_the_schemas(gate: Gate) -> None:
     schema = {"type": "object", "properties": {"most": {"type": "integer"}}, "additionalProperties": False}
-    record = PluginRecord(
-        Manifest("scripted"), options_check=options_check(schema), result_check=result_check(schema)
-    )
+    record = PluginRecord(Manifest("scripted"), options_check=options_check(schema), result_check=result_check(schema))
     plugin = Scripted(lambda given: given["options"] or {"other": 1})
     assert gate.call(plugin, payload(options={"most": 3}), record=record) == ({"most": 3}, {})
     assert code_of(gate.call(plugin, payload(options={"most": "3"}), record=record)) == "invalid_options"

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from app.governance.errors import ERROR_CODES
-from app.services.execution.breaker import REMEMBERED_INPUTS, WORKER_ENDS, Breaker, BreakerRules, BreakerState, Quarantine
+from app.services.execution.breaker import (
+    REMEMBERED_INPUTS,
+    WORKER_ENDS,
+    Breaker,
+    BreakerRules,
+    BreakerState,
+    Quarantine,
+)
 
 RULES = BreakerRules(ends=3, within_s=60.0, rest_s=30.0)
 OTHER_CODES = [None, *sorted(set(ERROR_CODES) - WORKER_ENDS)]

@@ -40,6 +40,7 @@ class Tasks(Workers):
     def __init__(self, capacity: int = 1) -> None:
         self._capacity = capacity
         self.begun: list[Any] = []
+        self.on_refusal: Callable[[], None] = lambda: None
         self.ends: dict[Any, asyncio.Future[Any]] = {}
 
     @property
@@ -55,6 +56,7 @@ class Tasks(Workers):
         if "code" in payload["options"]:
             raise CallEnded(payload["options"]["code"])
         if "refuse" in payload["options"]:
+            self.on_refusal()
             raise PluginRefused("plugin_unavailable", "no model")
         if number is None:
             return {"ok": True}
@@ -307,19 +309,27 @@ async def test_failures_that_leave_the_worker_sound_do_not_make_it_rest() -> Non
 
 async def test_a_worker_that_cannot_be_started_is_tried_again_after_a_rest() -> None:
     desk = Desk()
-    desk.registry.set_availability("ant", Availability.OK, None)
-
-    async def call() -> str | None:
-        answer = await desk.call(refuse=True)
-        return code_of(answer)
-
     # As a pool does: it says why in the registry, then refuses.
-    desk.tasks.begun.clear()
-    first = asyncio.create_task(call())
-    desk.registry.set_availability("ant", Availability.OK, None)
-    assert await first == "plugin_unavailable"
+    desk.tasks.on_refusal = lambda: desk.registry.set_availability("ant", Availability.UNAVAILABLE, "no model")
+    assert code_of(await desk.call(refuse=True)) == "plugin_unavailable"
+    assert (desk.status()["state"], desk.status()["reason"]) == ("UNAVAILABLE", "no model")
+    refused = await desk.call()
+    assert "no model" in refused[1]["error"]["message"]
     assert len(desk.tasks.begun) == 1
+    desk.clock.now += 30
+    assert code_of(await desk.call(refuse=True)) == "plugin_unavailable"
+    desk.clock.now += 30
     assert code_of(await desk.call()) is None
+    assert (desk.status()["state"], desk.status()["reason"]) == ("SUCCESS", None)
+
+
+async def test_a_plugin_that_is_removed_while_its_worker_ends_disturbs_nobody() -> None:
+    desk = Desk(ends=1)
+    call = desk.start(0)
+    await settle()
+    desk.registry.unregister("ant")
+    desk.tasks.ends[0].set_exception(CallEnded("plugin_timeout"))
+    assert code_of(await call) == "plugin_timeout"
 
 
 async def test_a_plugin_that_is_disabled_while_it_rests_stays_disabled() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -99,14 +100,13 @@ def _tell_json(adapter: str, rows: Iterable[Row]) -> bool:
 
 def _tell(adapter: str, rows: Iterable[Row]) -> bool:
     table = Table("animal", "answer", "code", "time", "serves", "left behind", "verdict", box=None, pad_edge=False)
-    told = []
-    console = output.console()
-    with console.status("") if console.is_terminal else _quiet() as status:
+    told: list[Row] = []
+    with Console(stderr=True).status("waiting for the server") as status:
         for row in rows:
-            if isinstance(status, _Status):
-                status.update(row.animal.name)
+            status.update(f"{len(told) + 1} shown, last {row.animal.name}")
             told.append(row)
             table.add_row(*_cells(row))
+    console = output.console()
     console.print(table)
     for row in told:
         for fault in row.faults:
@@ -114,3 +114,17 @@ def _tell(adapter: str, rows: Iterable[Row]) -> bool:
     passed = sum(row.passed for row in told)
     console.print(f"{adapter}: {passed} of {len(told)} as expected")
     return passed == len(told)
+
+
+def _cells(row: Row) -> tuple[str | Text, ...]:
+    calls, left = row.seen.calls, row.seen.left
+    verdict = Text("as expected", "green") if row.passed else Text("not as expected", "red")
+    return (
+        row.animal.name,
+        ", ".join(str(call.status or "-") for call in calls),
+        ", ".join(call.outcome for call in calls),
+        milliseconds(sum(call.elapsed_ms for call in calls)),
+        "yes" if row.seen.serves else "no",
+        "not seen" if left is None else str(len(left)) if left else "nothing",
+        verdict,
+    )

@@ -10,7 +10,7 @@ NAME is the normalized name of the distribution that was installed: one distribu
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +52,16 @@ class Environment:
     report: Report
 
     @property
+    def name(self) -> str:
+        """Return the name that it stands under."""
+        return self.report.distribution
+
+    @property
+    def plugins(self) -> list[str]:
+        """Return the names of its plugins."""
+        return sorted(self.report.plugins)
+
+    @property
     def place(self) -> str:
         """Return where it is, for people."""
         return f"own environment {self.report.distribution} {self.report.version}"
@@ -62,11 +72,12 @@ class Environment:
 
 
 class UnusableEnvironment(Exception):
-    """An environment cannot be used; the message says why."""
+    """An environment cannot be used; the message says why. ``plugins`` are its plugins, or itself if none is known."""
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, reason: str, plugins: Iterable[str] = ()) -> None:
         super().__init__(reason)
         self.name = name
+        self.plugins = sorted(plugins) or [name]
 
 
 class PluginEnvironments:
@@ -105,16 +116,12 @@ class PluginEnvironments:
                 if environment is not None:
                     yield environment
 
-    def usable(self) -> list[Environment]:
-        """Return the environments in use that can be used."""
-        return [found for found in self.all() if isinstance(found, Environment)]
-
     def find(self, name: str) -> str | None:
         """Return which environment is meant by a distribution's name, or by that of a plugin in it."""
         normal = normalized(name)
         if normal in self.names():
             return normal
-        return next((found.report.distribution for found in self.usable() if name in found.report.plugins), None)
+        return next((found.name for found in self.all() if name in found.plugins), None)
 
 
 def normalized(name: str) -> str:
@@ -131,5 +138,5 @@ def read_environment(name: str, folder: Path) -> Environment:
         raise UnusableEnvironment(name, said) from broken
     if report.python != PYTHON:
         said = f"its environment was made for Python {report.python}, and this is {PYTHON}; install it again"
-        raise UnusableEnvironment(name, said)
+        raise UnusableEnvironment(name, said, report.plugins)
     return Environment(folder, report)

@@ -24,11 +24,15 @@ DISCOVERY_MEMORY_MB = 4096
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Where plugins may be: a source, and the environment of its own that it runs in. ``fault``: why it cannot."""
+    """Where plugins may be: a source, and the environment of its own that it runs in.
+
+    ``fault`` says why it cannot be used; ``instead_of`` is the place of what it takes precedence over.
+    """
 
     source: Source
     environment: Environment | None = None
     fault: str = ""
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def environment_candidates(environments: PluginEnvironments) -> list[Candidate]:
     candidates: list[Candidate] = []
     for found in environments.all():
         if isinstance(found, UnusableEnvironment):
-            candidates.append(Candidate(Source("entry_point", "", found.name), None, str(found)))
+            candidates += [Candidate(Source("entry_point", "", name), None, str(found)) for name in found.plugins]
         else:
             candidates += [Candidate(source, found) for source in found.sources()]
     return candidates
@@ -133,7 +137,9 @@ async def describe_candidate(
         return [_failed(source, sys.executable, candidate.fault)]
     interpreter = interpreters.get(source.name, sys.executable) if candidate.environment is None else sys.executable
     found = await describe_source(source, interpreter, configs, options, candidate.environment)
-    return [dataclasses.replace(row, environment=candidate.environment) for row in found]
+    return [
+        dataclasses.replace(row, environment=candidate.environment, instead_of=candidate.instead_of) for row in found
+    ]
 
 
 async def describe_source(

@@ -105,7 +105,8 @@ def worker_command(spec: WorkerSpec) -> list[str]:
     """Return the program of a worker; its socket's number comes last."""
     if spec.environment:  # what lies in there, its python too, is its author's: nothing of it runs before the sandbox
         return [BASE_INTERPRETER, "-I", "-S", "-u", environment_worker.__file__, spec.environment]
-    return [spec.interpreter, "-I", "-u", "-m", "sightgate.worker"]
+    # No bytecode is kept (-I ignores the variable that says so): a reload must not find that of the old code.
+    return [spec.interpreter, "-I", "-B", "-u", "-m", "sightgate.worker"]
 
 
 def hello(spec: WorkerSpec, policy: Policy, segment: SharedSegment | None) -> bytes:

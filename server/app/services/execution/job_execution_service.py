@@ -151,15 +151,14 @@ class JobExecutionService:
         claimed = await self._store.claim_job(job_id)
         if claimed is not None:
             return await asyncio.shield(self._begin(claimed))
-        job = await self._store.get(job_id)
-        if job is None:
-            raise RequestError("job_not_found", f"there is no job {job_id[:64]!r}")
-        if not is_terminal(job.status):  # it began between the two looks
+        while True:  # it has ended, or somebody else waits for its end
+            job = await self._store.get(job_id)
+            if job is None:
+                raise RequestError("job_not_found", f"there is no job {job_id[:64]!r}")
+            if is_terminal(job.status):
+                waiting_ms, running_ms = job.waiting_ms or 0.0, job.running_ms or 0.0
+                return JobOutcome(job.id, job.result or {}, stored_envelope(job.error), waiting_ms, running_ms)
             await asyncio.sleep(0.02)
-            return await self.run_to_end(job_id)
-        return JobOutcome(
-            job.id, job.result or {}, stored_envelope(job.error), job.waiting_ms or 0.0, job.running_ms or 0.0
-        )
 
     async def get_job_async(self, job_id: str) -> dict[str, Any]:
         """The awaitable twin of ``get_job``."""
@@ -211,8 +210,10 @@ class JobExecutionService:
                 await asyncio.sleep(AFTER_FAULT_S)
                 continue
             if not started:
+                # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        await self._wake.wait()
 
     async def _dispatch_once(self) -> int:
         room = self._rules.at_once - sum(self._dispatched.values())

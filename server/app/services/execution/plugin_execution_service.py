@@ -1,6 +1,7 @@
 """Admission: may this plugin run now? Unknown, disabled, broken or overloaded ones are refused before the gate."""
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.governance.error_envelope import build_error_envelope
-from app.governance.errors import GovernedError, PluginRefused
+from app.governance.errors import GovernedError, PluginNotFound, PluginRefused
 from app.governance.execution_context import current_execution
 from app.governance.lifecycle import Availability
 from app.plugins.loader.plugin_registry import PluginRegistry
@@ -202,13 +203,26 @@ class PluginExecutionService:
             desk.quarantine.crashed(_digest(payload))
         if code == "plugin_unavailable" and desk.breaker.state is BreakerState.CLOSED:
             # Its worker could not be started: the reason stands in the registry; try again after a rest.
-            availability = self._registry.get_availability(plugin_name)
-            if availability.availability is not Availability.OK:
-                desk.breaker.open(availability.reason or "its worker could not be started")
+            reason = self._unusable_because(plugin_name)
+            if reason is not None:
+                desk.breaker.open(reason)
         elif desk.breaker.record(code):
             closed = desk.breaker.state is BreakerState.CLOSED
             said = None if closed else f"it rests because {desk.breaker.reason}"
-            self._registry.set_availability(plugin_name, Availability.OK if closed else Availability.FAILED, said)
+            self._tell(plugin_name, Availability.OK if closed else Availability.FAILED, said)
+
+    def _unusable_because(self, plugin_name: str) -> str | None:
+        with contextlib.suppress(PluginNotFound):
+            availability = self._registry.get_availability(plugin_name)
+            if availability.availability is not Availability.OK:
+                return availability.reason or "its worker could not be started"
+        return None
+
+    def _tell(self, plugin_name: str, availability: Availability, reason: str | None) -> None:
+        """Put what the breaker says into the registry, unless the plugin was removed, or disabled, during the call."""
+        with contextlib.suppress(PluginNotFound):
+            if self._registry.get_availability(plugin_name).code != "plugin_disabled":
+                self._registry.set_availability(plugin_name, availability, reason)
 
     def _desk(self, plugin_name: str) -> _Desk:
         desk = self._desks.get(plugin_name)

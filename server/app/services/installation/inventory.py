@@ -1,6 +1,7 @@
 """What an environment holds, read from its metadata; nothing in it is imported."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,14 +17,17 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The distributions of an environment, by normalized name, and the names of those that were asked for."""
+    """The distributions of an environment, by normalized name."""
 
     distributions: Mapping[str, metadata.Distribution]
-    asked_for: tuple[str, ...]
 
     def rows(self) -> list[InstalledDistribution]:
         """Return a row for each distribution, with its licence."""
         return [_row(name, found) for name, found in sorted(self.distributions.items())]
+
+    def installed_from(self, path: Path) -> str | None:
+        """Return the name of the distribution that was installed from a file or folder (PEP 610)."""
+        return next((name for name, found in self.distributions.items() if _url_of(found) == path.as_uri()), None)
 
     def plugins_of(self, name: str) -> dict[str, str]:
         """Return the plugins of a distribution: the value of each entry point, by its name."""
@@ -51,8 +55,7 @@ def take_inventory(site_packages: Path) -> Inventory:
     """Read the metadata of all distributions in a folder."""
     all_found = metadata.distributions(path=[str(site_packages)])
     found = {normalized(str(one.metadata["Name"])): one for one in all_found if one.metadata["Name"]}
-    asked_for = sorted(name for name, one in found.items() if one.read_text("REQUESTED") is not None)
-    return Inventory(found, tuple(asked_for))
+    return Inventory(found)
 
 
 def licence_of(information: Mapping[str, str], classifiers: Iterable[str]) -> str:
@@ -75,6 +78,13 @@ def _row(name: str, found: metadata.Distribution) -> InstalledDistribution:
     said = {key: str(known[key]) for key in ("License-Expression", "License") if known[key] is not None}
     licence = licence_of(said, known.get_all("Classifier") or ())
     return InstalledDistribution(name, found.version, licence, is_copyleft(licence))
+
+
+def _url_of(found: metadata.Distribution) -> str | None:
+    try:
+        return str(json.loads(found.read_text("direct_url.json") or "{}").get("url", "")).rstrip("/")
+    except (ValueError, AttributeError):  # the package brought a file of that name
+        return None
 
 
 def _file_digests(found: metadata.Distribution) -> Iterator[str]:

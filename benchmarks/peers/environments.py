@@ -1,0 +1,60 @@
+"""Each peer's virtual environment, made by uv under `.bench/`, which git ignores."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.peers.catalog import Peer
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".bench"
+UV = Path(sys.executable).with_name("uv")
+PATIENCE_S = 600
+
+
+class LeftOut(Exception):
+    """A peer cannot be measured. The message is the reason, fit for print: no paths, no addresses."""
+
+
+def prepare_environment(peer: Peer) -> Path:
+    """Return the folder of the peer's programs; make the environment first if its pins have changed.
+
+    Raises:
+        LeftOut: It could not be installed. What the installer said is in `.bench/NAME.log`.
+    """
+    if peer.environment is None:
+        return Path(sys.executable).parent
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / ".gitignore").write_text("*\n")
+    place = FOLDER / peer.environment
+    pins = hashlib.sha256(peer.requirements.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = place / "pins"
+    if not (stamp.exists() and stamp.read_text() == pins):
+        _install(peer, place)
+        stamp.write_text(pins)
+    return place / "bin"
+
+
+def _install(peer: Peer, place: Path) -> None:
+    print(f"installing {peer.title}", flush=True)
+    steps = (
+        [str(UV), "venv", "--quiet", "--clear", "--python", sys.executable, str(place)],
+        [str(UV), "pip", "sync", "--quiet", "--python", str(place / "bin" / "python"), str(peer.requirements)],
+    )
+    log = FOLDER / f"{place.name}.log"
+    with log.open("w") as said:
+        for step in steps:
+            try:
+                done = subprocess.run(step, stdout=said, stderr=said, timeout=PATIENCE_S, check=False)
+            except (OSError, subprocess.TimeoutExpired) as failure:
+                raise LeftOut(f"it could not be installed ({type(failure).__name__})") from failure
+            if done.returncode:
+                raise LeftOut("it could not be installed")
+
+
+def version_of(peer: Peer, programs: Path) -> str:
+    """The installed version, asked of the environment's own Python."""
+    asked = f"import importlib.metadata as m; print(m.version({peer.package!r}))"
+    said = subprocess.run([programs / "python", "-c", asked], capture_output=True, text=True, check=False)
+    return said.stdout.strip()

@@ -1,0 +1,137 @@
+"""An installation that fails leaves everything as it was, and says in one line why."""
+
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.environment_place import COLD, WARM, Place, make_place
+from support.running_server import SIGHTGATE, eventually, running
+from support.wheels import Wheel, tint, write_all
+
+BROKEN = {
+    "raises-at-import": ("raise RuntimeError('not today')\n", "cannot be loaded: RuntimeError: not today"),
+    "ends-its-process": ("import os; os._exit(3)\n", "cannot be loaded: its process ended with exit code 3"),
+    "fails-its-check": ("class Tint:\n name = 'x'\n def run(self, payload): return None\n", "it answers a call"),
+    "does-not-load": (
+        "class Tint:\n name = 'x'\n def load(self): raise OSError('no model')\n def run(self, payload): return {}\n",
+        "it loads: OSError: no model",
+    ),
+    "hangs-at-import": ("import time; time.sleep(60)\n", "was not loaded within 3 s"),
+    "has-a-bad-name": ("class Tint:\n name = 'Not A Name'\n def run(self, payload): return {'n': 1}\n", "name must be"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_plugin_that_is_not_fit_is_not_installed(tmp_path: Path, kind: str):
+    place = make_place(tmp_path, discovery_timeout_s=3)
+    source, reason = BROKEN[kind]
+    Wheel("broken", "1", {"broken.py": source}, plugins={"x": "broken:Tint"}).write(place.wheels)
+    assert reason in place.refused("broken")
+    assert place.state() == {}
+
+
+def test_what_cannot_be_resolved_is_not_installed(place: Place):
+    assert "nowhere was not found" in place.refused("nowhere")
+    write_all(place.wheels, tint("odd", "1.0", "3.0"), Wheel("newer", "1", {}, ["sightgate>=99"]))
+    assert "colourlib==3.0" in place.refused("sightgate-plugin-odd")
+    assert "sightgate>=99" in place.refused("newer")
+
+
+def test_what_holds_no_plugin_or_is_no_name_is_not_installed(place: Place):
+    assert "offers no plugin" in place.refused("colourlib")
+    assert "neither a distribution's name nor a path" in place.refused("=1.0")
+    assert "nothing has changed" in place.refused("./not-there.whl")
+
+
+def test_a_plugin_is_installed_once_its_permissions_are_granted(place: Place):
+    source = "class Tint:\n name = 'asking'\n permissions = {'read': ['/etc/hostname']}\n"
+    source += " def load(self): open('/etc/hostname').close()\n def run(self, payload): return {'n': 1}\n"
+    Wheel("asking", "1", {"asking.py": source}, plugins={"asking": "asking:Tint"}).write(place.wheels)
+    assert "it asks for read; grant it in plugins.toml under [asking.grant]" in place.refused("asking")
+    place.home.data.joinpath("plugins.toml").write_text("[asking.grant]\nread = ['/etc/hostname']\n")
+    assert place.install("asking")["plugins"] == ["asking"]
+
+
+def test_what_is_installed_is_replaced_by_an_upgrade_only(place: Place):
+    place.install(WARM)
+    assert "is installed already" in place.refused(WARM)
+    assert "is installed already" in place.refused(place.wheels / "sightgate_plugin_warm-1.0-py3-none-any.whl")
+    assert place.install(WARM, "--upgrade")["changed"] is False
+
+
+def test_a_name_that_another_environment_has_is_refused(place: Place):
+    place.install(WARM)
+    other = tint("warm", "1.0", "2.0")
+    Wheel("other", "1", other.files, other.requires, other.plugins).write(place.wheels)
+    assert "has a plugin 'warm' too" in place.refused("other")
+
+
+def test_a_failed_upgrade_leaves_the_version_in_use_and_its_former_one(place: Place):
+    place.install(WARM)
+    write_all(place.wheels, tint("warm", "2.0", "2.0"))
+    place.install(WARM, "--upgrade")
+    write_all(place.wheels, tint("warm", "3.0", "1.0", "raise RuntimeError('not today')"))
+    assert "not today" in place.refused(WARM, "--upgrade")
+    assert place.analyze("warm")["version"] == "2.0"
+
+
+def test_the_version_before_the_last_change_is_kept_and_no_other(place: Place):
+    place.install(WARM)
+    for version in ("2.0", "3.0"):
+        write_all(place.wheels, tint("warm", version, "1.0"))
+        assert place.plugins("upgrade", "warm", "--wheels", place.wheels).code == 1, "the distribution is meant"
+        assert place.plugins("upgrade", WARM, "--wheels", place.wheels).code == 0
+    kept = sorted(folder.name.split("-")[0] for folder in (place.environments / WARM / "versions").iterdir())
+    assert kept == ["2.0", "3.0"]
+    assert place.plugins("rollback", "warm").code == 0
+    assert place.analyze("warm")["version"] == "2.0"
+    assert place.plugins("rollback", "warm").code == 0
+    assert place.analyze("warm")["version"] == "3.0"
+
+
+def test_there_is_no_rollback_and_no_removal_of_what_is_not_there(place: Place):
+    place.install(WARM)
+    before = place.state()
+    assert "no earlier version" in place.plugins("rollback", "warm").line
+    assert "has no environment" in place.plugins("remove", "nobody").line
+    assert place.state() == before
+
+
+def test_a_server_that_cannot_take_it_up_keeps_what_it_has(tmp_path: Path):
+    place = make_place(tmp_path, start_timeout_s=2)
+    place.install(WARM)
+    slow = "import time\nclass Tint:\n name = 'warm'\n def load(self): time.sleep(4)\n"
+    slow += " def run(self, payload): return {{'version': '2.0'}}\n"
+    write_all(place.wheels, tint("warm", "2.0", "2.0", slow))
+    patient = make_place(tmp_path / "patient")
+    with running(place.home) as server:
+        before = place.state()
+        variables = {**place.variables(), "SIGHTGATE_START_TIMEOUT_S": "60"}
+        command = [SIGHTGATE, "plugins", "upgrade", WARM, "--wheels", place.wheels]
+        ended = subprocess.run(command, env=variables, capture_output=True, text=True)
+        assert ended.returncode == 1
+        assert "the running server refused: " in ended.stderr
+        assert "it was not ready within 2 s" in ended.stderr
+        assert place.state() == before
+        assert server.result("warm")["version"] == "1.0"
+    shutil.rmtree(patient.home.folder)
+
+
+def test_an_installation_that_is_killed_leaves_nothing_in_use_and_the_next_one_cleans_up(place: Place):
+    place.install(WARM)
+    before = place.state()
+    Wheel("stuck", "1", {"stuck.py": "import time; time.sleep(60)\n"}, plugins={"stuck": "stuck:X"}).write(place.wheels)
+    command = [SIGHTGATE, "plugins", "install", "stuck", "--wheels", place.wheels]
+    process = subprocess.Popen(command, env=place.variables())
+    staged = place.environments / ".staging"
+    eventually(lambda: list(staged.glob("scratch/worker-*")), "worker that looks at the plugin")
+    other = place.plugins("install", COLD, "--wheels", place.wheels)
+    assert "another installation is running" in other.line
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert {name: link for name, link in place.state().items() if not name.startswith(".staging")} == before
+    assert place.analyze("warm")["version"] == "1.0"
+    place.install(COLD)
+    assert not staged.exists()

@@ -1,0 +1,261 @@
+"""The life of a job, on a real store, through the real gate."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.governance.errors import RequestError
+from app.governance.job_lifecycle import JobStatus
+from app.plugins.loader.plugin_registry import PluginRegistry
+from app.services.execution.job_execution_service import JobExecutionService
+from app.storage.jobs import Job, new_job_id
+from app.wiring import Sightgate
+from sightgate.check import sample_png
+
+PNG = sample_png(4, 4)
+PATIENCE_S = 30
+
+
+class Scripted:
+    """An embedded plugin that does as its options say, and can be held."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.may_end = threading.Event()
+
+    def run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        self.seen.append(dict(payload))
+        if payload["options"].get("hold"):
+            self.may_end.wait(PATIENCE_S)
+        if "raise" in payload["options"]:
+            raise ValueError(payload["options"]["raise"])
+        return {"number": payload["options"].get("number", 0)}
+
+
+def payload(**options: Any) -> dict[str, Any]:
+    return {"image": PNG, "mime_type": "image/png", "options": options}
+
+
+@pytest.fixture
+def plugin() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def registry(plugin: Scripted) -> PluginRegistry:
+    made = PluginRegistry()
+    made.register("scripted", plugin)
+    return made
+
+
+@pytest.fixture
+async def server(home: Any, registry: PluginRegistry) -> Sightgate:
+    started: Sightgate = await home.start(registry)
+    return started
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.005)
+
+
+async def ended(jobs: JobExecutionService, job_id: str) -> dict[str, Any]:
+    give_up = time.monotonic() + PATIENCE_S
+    while (job := await jobs.get_job_async(job_id))["status"] in ("PENDING", "RUNNING"):
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.005)
+    return job
+
+
+async def test_a_durable_job_is_run_by_itself_and_its_result_kept(server: Sightgate, plugin: Scripted) -> None:
+    job_id = await server.job_execution.create_job_async("scripted", payload(number=7))
+    job = await ended(server.job_execution, job_id)
+    assert (job["status"], job["result"], job["error"]) == ("SUCCESS", {"number": 7}, None)
+    assert job["created_at"] <= job["started_at"] <= job["ended_at"]
+    assert job["attempt"] == 1
+    assert plugin.seen == [payload(number=7)]
+
+
+async def test_a_job_that_fails_keeps_its_error_without_anything_internal(server: Sightgate) -> None:
+    job_id = await server.job_execution.create_job_async("scripted", payload(**{"raise": "not today"}))
+    job = await ended(server.job_execution, job_id)
+    assert (job["status"], job["result"]) == ("FAILED", None)
+    assert (job["error"]["message"], job["error"]["details"]["job_id"]) == ("not today", job_id)
+    assert "_internal" not in str(job)
+
+
+async def test_running_a_waiting_job_returns_its_result_and_a_second_look_the_same(server: Sightgate) -> None:
+    jobs = server.job_execution
+    job_id = await jobs.create_job_async("scripted", payload(number=3), durable=False)
+    assert await jobs.run_job_async(job_id) == ({"number": 3}, {})
+    assert await jobs.run_job_async(job_id) == ({"number": 3}, {})
+    assert (await jobs.get_job_async(job_id))["status"] == "SUCCESS"
+
+
+async def test_running_a_failed_job_again_returns_its_kept_error(server: Sightgate) -> None:
+    jobs = server.job_execution
+    job_id = await jobs.create_job_async("scripted", payload(**{"raise": "bad"}), durable=False)
+    first = await jobs.run_job_async(job_id)
+    second = await jobs.run_job_async(job_id)
+    assert first[0] == second[0] == {}
+    assert first[1]["error"] == second[1]["error"]
+
+
+async def test_a_job_that_runs_is_waited_for_and_not_run_twice(server: Sightgate, plugin: Scripted) -> None:
+    jobs = server.job_execution
+    for durable in (True, False):
+        plugin.seen.clear()
+        plugin.may_end.clear()
+        job_id = await jobs.create_job_async("scripted", payload(hold=True, number=1), durable=durable)
+        calls = [asyncio.create_task(jobs.run_job_async(job_id)) for _ in range(3)]
+        await until(lambda: plugin.seen)
+        plugin.may_end.set()
+        assert await asyncio.gather(*calls) == [({"number": 1}, {})] * 3
+        assert len(plugin.seen) == 1
+
+
+async def test_a_caller_that_leaves_cancels_its_waiting_job(server: Sightgate, plugin: Scripted) -> None:
+    jobs = server.job_execution
+    job_id = await jobs.create_job_async("scripted", payload(hold=True), durable=False)
+    call = asyncio.create_task(jobs.run_job_async(job_id))
+    await until(lambda: plugin.seen)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    job = await ended(jobs, job_id)
+    assert (job["status"], job["error"]["details"]["code"]) == ("CANCELLED", "cancelled")
+    plugin.may_end.set()
+
+
+async def test_a_caller_that_leaves_does_not_end_a_durable_job(server: Sightgate, plugin: Scripted) -> None:
+    jobs = server.job_execution
+    job_id = await jobs.create_job_async("scripted", payload(hold=True))
+    call = asyncio.create_task(jobs.run_job_async(job_id))
+    await until(lambda: plugin.seen)
+    call.cancel()
+    plugin.may_end.set()
+    assert (await ended(jobs, job_id))["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("job_id", ["", "nothing", "x" * 100_000, "\ud800"])
+async def test_an_unknown_job_is_told_so(server: Sightgate, job_id: str) -> None:
+    for look in (server.job_execution.get_job_async, server.job_execution.run_job_async):
+        with pytest.raises(RequestError) as refused:
+            await look(job_id)
+        assert refused.value.code == "job_not_found"
+        assert len(refused.value.message) < 300
+
+
+async def test_a_bad_image_is_a_failed_job(server: Sightgate, plugin: Scripted) -> None:
+    bad = {"image": b"", "mime_type": "image/png", "options": {}}
+    job = await ended(server.job_execution, await server.job_execution.create_job_async("scripted", bad))
+    assert (job["status"], job["error"]["details"]["code"]) == ("FAILED", "empty_image")
+    assert plugin.seen == []
+
+
+async def test_a_job_for_an_unknown_plugin_fails_at_once(server: Sightgate) -> None:
+    job = await ended(server.job_execution, await server.job_execution.create_job_async("nobody", payload()))
+    assert (job["status"], job["error"]["details"]["code"]) == ("FAILED", "plugin_not_found")
+
+
+async def test_many_jobs_all_end_once(server: Sightgate, plugin: Scripted) -> None:
+    jobs = server.job_execution
+    ids = await asyncio.gather(*(jobs.create_job_async("scripted", payload(number=number)) for number in range(60)))
+    results = [await ended(jobs, job_id) for job_id in ids]
+    assert [job["result"] for job in results] == [{"number": number} for number in range(60)]
+    assert len(plugin.seen) == 60
+
+
+async def test_jobs_wait_for_a_plugin_that_is_disabled_and_run_when_it_is_enabled(home: Any) -> None:
+    home.write("ant", "class Ant:\n    name = 'ant'\n    def run(self, payload): return {'ok': True}\n")
+    server = await home.start()
+    jobs = server.job_execution
+    await server.plugins.set_enabled("ant", enabled=False)
+    job_id = await jobs.create_job_async("ant", payload())
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+    assert (await jobs.get_job_async(job_id))["status"] == "PENDING"
+    await server.plugins.set_enabled("ant", enabled=True)
+    jobs.look_again()
+    assert (await ended(jobs, job_id))["status"] == "SUCCESS"
+
+
+async def test_accepted_jobs_survive_a_stop_and_run_at_the_next_start(
+    home: Any, registry: PluginRegistry, plugin: Scripted
+) -> None:
+    first = await home.start(registry, drain_s=0, max_running_jobs=1)
+    running, waiting = [await first.job_execution.create_job_async("scripted", payload(hold=True)) for _ in range(2)]
+    await until(lambda: plugin.seen)
+    await home.stop()
+    assert not first.job_execution.dispatching
+    plugin.may_end.set()
+    second_registry = PluginRegistry()
+    second_registry.register("scripted", Scripted())
+    plugin_again = second_registry.get_plugin("scripted")
+    plugin_again.may_end.set()
+    second = await home.start(second_registry)
+    jobs = [await ended(second.job_execution, job_id) for job_id in (running, waiting)]
+    assert [job["status"] for job in jobs] == ["SUCCESS", "SUCCESS"]
+    assert [job["attempt"] for job in jobs] == [2, 1]
+
+
+async def test_what_a_dead_server_left_is_put_right_at_the_next_start(home: Any, registry: PluginRegistry) -> None:
+    first = await home.start(registry)
+    now = datetime.now(UTC)
+    left = Job(new_job_id(), "scripted", JobStatus.RUNNING, now, started_at=now)
+    first.store.record(left)
+    assert await first.store.get(left.id) is not None
+    await home.stop()
+    second = await home.start(registry)
+    job = await second.job_execution.get_job_async(left.id)
+    assert (job["status"], job["error"]["details"]["code"]) == ("FAILED", "interrupted")
+    assert job["error"]["details"]["job_id"] == left.id
+
+
+async def test_a_job_whose_input_is_gone_fails_as_our_fault_and_the_others_run(
+    home: Any, server: Sightgate, plugin: Scripted
+) -> None:
+    await server.plugins.set_enabled("scripted", enabled=False)
+    lost = await server.job_execution.create_job_async("scripted", payload(number=1))
+    for blob in (home.data / "blobs").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    kept = await server.job_execution.create_job_async(
+        "scripted", {"image": sample_png(9, 9), "mime_type": "image/png", "options": {"number": 2}}
+    )
+    await server.plugins.set_enabled("scripted", enabled=True)
+    server.job_execution.look_again()
+    assert (await ended(server.job_execution, lost))["error"]["details"]["code"] == "internal_error"
+    assert (await ended(server.job_execution, kept))["result"] == {"number": 2}
+
+
+async def test_inputs_of_waiting_calls_are_kept_only_on_request(home: Any, registry: PluginRegistry) -> None:
+    def blobs() -> int:
+        return sum(path.is_file() for path in (home.data / "blobs").rglob("*"))
+
+    first = await home.start(registry)
+    await first.job_execution.run_job_async(
+        await first.job_execution.create_job_async("scripted", payload(), durable=False)
+    )
+    assert blobs() == 0
+    await home.stop()
+    second = await home.start(registry, keep_inputs="all")
+    await second.job_execution.run_job_async(
+        await second.job_execution.create_job_async("scripted", payload(), durable=False)
+    )
+    assert blobs() == 1
+
+
+async def test_plain_callers_on_another_thread_reach_the_server(server: Sightgate) -> None:
+    def plain() -> tuple[Any, Any]:
+        job_id = server.job_execution.create_job("scripted", payload(number=5))
+        return server.job_execution.run_job(job_id), server.job_execution.get_job(job_id)["status"]
+
+    assert await asyncio.to_thread(plain) == (({"number": 5}, {}), "SUCCESS")

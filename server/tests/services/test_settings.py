@@ -1,0 +1,66 @@
+"""Settings and the rule that keeps an open server at home."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, UnsafeSettings, check_safe
+
+LOOPBACK = ("127.0.0.1", "127.9.9.9", "::1", "localhost")
+OUTSIDE = ("0.0.0.0", "::", "192.168.1.7", "example.org", "localhost.example.org", "")
+KEY = "0123456789abcdef"
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGHTGATE_PORT", "9000")
+    monkeypatch.setenv("SIGHTGATE_DATA_DIR", "/somewhere")
+    monkeypatch.setenv("SIGHTGATE_API_KEY", KEY)
+    settings = Settings()
+    assert (settings.port, settings.data_dir, settings.key) == (9000, Path("/somewhere"), KEY)
+    assert Settings(port=9001).port == 9001
+
+
+def test_every_setting_has_a_default_and_says_what_it_is() -> None:
+    for name, field in Settings.model_fields.items():
+        assert not field.is_required(), name
+        assert field.description, name
+
+
+def test_times_and_sizes_say_their_unit() -> None:
+    units = {"_s": "second", "_bytes": "bytes", "_mb": "MiB", "_pixels": "pixels"}
+    for name, field in Settings.model_fields.items():
+        for ending, unit in units.items():
+            if name.endswith(ending):
+                assert unit in str(field.description) or "within" in name or "time" in str(field.description), name
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"port": 70_000}, {"port": "http"}, {"max_wait_s": 0}, {"max_waiting": -1}, {"log_format": "xml"}]
+)
+def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**wrong)
+
+
+def test_the_key_is_not_shown() -> None:
+    assert KEY not in repr(Settings(api_key=KEY))
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_on_loopback_an_open_server_is_allowed(host: str) -> None:
+    check_safe(Settings(host=host, api_key=None))
+
+
+@pytest.mark.parametrize("host", OUTSIDE)
+def test_beyond_loopback_a_key_is_wanted_with_the_command_that_makes_one(host: str) -> None:
+    with pytest.raises(UnsafeSettings, match="export SIGHTGATE_API_KEY="):
+        check_safe(Settings(host=host, api_key=None))
+    check_safe(Settings(host=host, api_key=KEY))
+
+
+@pytest.mark.parametrize("host", LOOPBACK + OUTSIDE)
+def test_a_short_key_is_refused_everywhere(host: str) -> None:
+    for key in ("", "x", KEY[:-1]):
+        with pytest.raises(UnsafeSettings, match="shorter than 16"):
+            check_safe(Settings(host=host, api_key=key))
