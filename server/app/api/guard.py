@@ -36,9 +36,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         found = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
-        refusal = (
-            _check_sender(found.get(b"host"), found.get(b"origin")) if self._key is None else self._check_key(found)
-        )
+        refusal = _check_here(scope, found) if self._key is None else self._check_key(found)
         if refusal is None:
             await self._app(scope, receive, send)
         else:
@@ -52,9 +50,17 @@ class Guard:
         return "unauthorized", "send the API key: Authorization: Bearer KEY"
 
 
+def _check_here(scope: Scope, headers: Mapping[bytes, bytes]) -> Refusal | None:
+    client = scope.get("client")
+    return _check_sender(client[0] if client else None, headers.get(b"host"), headers.get(b"origin"))
+
+
 @lru_cache(maxsize=256)
-def _check_sender(host: bytes | None, origin: bytes | None) -> Refusal | None:
-    """Judge the two headers that tell a browser's request from another site. Few values ever come: they are kept."""
+def _check_sender(client: str | None, host: bytes | None, origin: bytes | None) -> Refusal | None:
+    """Judge what tells another machine's request, or another site's through a browser here. Few values ever come."""
+    if client is not None and not is_loopback(client):
+        # However the server was started: it was told to listen here alone.
+        return "forbidden", "without an API key the server answers only this machine"
     if host and not is_loopback(_name_of(host.decode("latin-1"))):
         return "forbidden", "without an API key the server answers only under its loopback address"
     if origin is not None and origin.partition(b"://")[2] != (host or b""):

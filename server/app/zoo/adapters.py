@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,11 +39,11 @@ class Place:
     def log(self) -> Path:
         return self.root / "log"
 
-    def prepare(self) -> None:
-        """Make the folders and write the animals."""
+    def prepare(self, animals: Collection[str]) -> None:
+        """Make the folders and write these animals."""
         self.root.chmod(0o755)
         self.temporary.mkdir()
-        write_animals(self.animals)
+        write_animals(self.animals, animals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class Adapter(Protocol):
     def missing(self, python: str) -> str | None:
         """Return why it cannot be started with this interpreter, or None."""
 
-    def command(self, place: Place, port: int, animal: str, python: str) -> list[str]:
-        """Return the command that serves the animal and the control."""
+    def command(self, place: Place, port: int, animals: Collection[str], python: str) -> list[str]:
+        """Return the command that serves the animals and the control."""
 
     def environment(self, place: Place) -> dict[str, str]:
         """Return what it is started with beside the caller's own environment."""
@@ -102,7 +102,7 @@ class Sightgate:
     def missing(self, python: str) -> str | None:
         return None
 
-    def command(self, place: Place, port: int, animal: str, python: str) -> list[str]:
+    def command(self, place: Place, port: int, animals: Collection[str], python: str) -> list[str]:
         start = "import sys; from app.cli import main; sys.exit(main())"
         return [sys.executable, "-c", start, "serve", "--host", "127.0.0.1", "--port", str(port)]
 
@@ -155,10 +155,10 @@ class _Foreign:
             f"(uv venv DIR && VIRTUAL_ENV=DIR uv pip install {self.module}) and give --python DIR/bin/python"
         )
 
-    def command(self, place: Place, port: int, animal: str, python: str) -> list[str]:
+    def command(self, place: Place, port: int, animals: Collection[str], python: str) -> list[str]:
         program = place.root / "host.py"
         program.write_text((_HOSTS / f"{self.module}_host.py.txt").read_text())
-        return [python, str(program), str(port), str(place.animals), *dict.fromkeys((CONTROL, animal))]
+        return [python, str(program), str(port), str(place.animals), *sorted({CONTROL, *animals})]
 
     def environment(self, place: Place) -> dict[str, str]:
         home = str(place.temporary)

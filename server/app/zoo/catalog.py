@@ -2,7 +2,7 @@
 
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -66,11 +66,11 @@ def animals() -> Mapping[str, Animal]:
     return {name: _animal(name, row, files[name]) for name, row in table.items()}
 
 
-def write_animals(folder: Path) -> None:
-    """Write all animals into a plugin folder, as the files that a server loads."""
+def write_animals(folder: Path, names: Collection[str]) -> None:
+    """Write animals into a plugin folder, as the files that a server loads."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in _FOLDER.iterdir():
-        if file.is_file():
+        if file.is_file() and (file.name.startswith("_") or _name_of(file) in names):
             shutil.copyfile(file, folder / file.name.removesuffix(".txt"))
 
 

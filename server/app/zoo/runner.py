@@ -76,7 +76,7 @@ class Keeper:
         before = self._watch.look() if self._watch is not None else None
         calls = list(self._call_all(animal))
         serves = self.ask(CONTROL, CONTROL_WITHIN_S).outcome == OK
-        left, worker = self._look_around(before)
+        left, worker = self._look_around(animal, before)
         seen = Observation(calls, serves, left, worker)
         return Row(animal, seen, judge(animal, seen, tells_codes=self._adapter.tells_codes))
 
@@ -118,8 +118,8 @@ class Keeper:
             return Call(NOT_JSON if answer.is_success else f"{ANSWERED}{status}", status, elapsed_ms)
         return Call(code or f"{ANSWERED}{status}", status, elapsed_ms, details=details, message=message)
 
-    def _look_around(self, before: Traces | None) -> tuple[list[str] | None, str | None]:
-        """Return what is left behind once the server has had time to clear up, and what became of the worker."""
+    def _look_around(self, animal: Animal, before: Traces | None) -> tuple[list[str] | None, str | None]:
+        """Return what is left behind and what became of the worker, once the server has had time to clear up."""
         if self._watch is None or before is None:
             return None, None
         isolates = self._adapter.one_for_all
@@ -127,13 +127,12 @@ class Keeper:
         while True:
             now = self._watch.look()
             left = now.left_since(before, workers_may_stay=isolates)
-            if not left or time.monotonic() > until:
+            worker = ("kept" if now.workers - before.workers else "ended") if isolates else None
+            settled = not left and (worker is None or animal.worker in ("any", worker))
+            if settled or time.monotonic() > until:
                 break
             time.sleep(_LOOK_EVERY_S)
-        if not isolates:
-            left += self._work_going_on()
-            return left, None
-        return left, "kept" if now.workers - before.workers else "ended"
+        return (left if isolates else [*left, *self._work_going_on()]), worker
 
     def _work_going_on(self) -> list[str]:
         assert self._watch is not None
@@ -146,8 +145,9 @@ class Keeper:
 def run_zoo(chosen: Iterable[Animal], adapter: Adapter, python: str = sys.executable) -> Iterator[Row]:
     """Start the server, or one for each animal, show the animals, and yield a row for each. Raises DidNotStart."""
     if adapter.one_for_all:
-        with running(adapter, "", python) as server, kept(adapter, server) as keeper:
-            yield from (keeper.show(animal) for animal in chosen)
+        shown = list(chosen)
+        with running(adapter, [animal.name for animal in shown], python) as server, kept(adapter, server) as keeper:
+            yield from (keeper.show(animal) for animal in shown)
         yield _end_of(server)
         return
     for animal in chosen:
@@ -177,7 +177,7 @@ def kept(adapter: Adapter, server: Server) -> Iterator[Keeper]:
 
 def _shown_alone(animal: Animal, adapter: Adapter, python: str) -> Row:
     try:
-        with running(adapter, animal.name, python) as server, kept(adapter, server) as keeper:
+        with running(adapter, [animal.name], python) as server, kept(adapter, server) as keeper:
             return keeper.show(animal)
     except DidNotStart:
         # One plugin that cannot be loaded takes the whole server with it.

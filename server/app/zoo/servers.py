@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import httpx
 
 from app.plugins.sandbox.remove_tree import remove_tree
 from app.zoo.adapters import SECRET, Adapter, Place
+from app.zoo.catalog import CONTROL
 from app.zoo.traces import Watch, planted_files, remove_segments
 
 START_S = 90.0
@@ -49,14 +50,14 @@ class Server:
 
 
 @contextmanager
-def running(adapter: Adapter, animal: str, python: str) -> Iterator[Server]:
-    """Run a server for one animal, or for all if it is one for all. Raises DidNotStart."""
+def running(adapter: Adapter, animals: Collection[str], python: str) -> Iterator[Server]:
+    """Run a server that holds these animals and the control. Raises DidNotStart."""
     root = Path(tempfile.mkdtemp(prefix="zoo-of-sightgate-"))
     watch = Watch(0, Place(root))
     before = watch.look()
     try:
-        watch.place.prepare()
-        process = _launch(adapter, watch.place, port := _free_port(), animal, python)
+        watch.place.prepare({CONTROL, *animals})
+        process = _launch(adapter, watch.place, port := _free_port(), animals, python)
         try:
             pid = process.pid if adapter.one_for_all else _pid_told_by(process)
             watch = replace(watch, pid=pid, parents=frozenset({process.pid}))
@@ -64,26 +65,29 @@ def running(adapter: Adapter, animal: str, python: str) -> Iterator[Server]:
             _wait_until_ready(f"{url}{adapter.ready}", process, watch.place)
             server = Server(url, watch)
             yield server
+            remove_segments(watch.look().segments)
             server.exit_code = _end(process, pid)
             end = replace(watch.look(), files=before.files)  # its folders are ours to remove
             server.left_at_end = end.left_since(before, workers_may_stay=False)
         finally:
+            remove_segments(watch.look().segments)
             _end(process, watch.pid)
             watch.end_all()
             if process.stdout is not None:
                 process.stdout.close()
     finally:
-        remove_segments(watch.look().segments - before.segments)
         for path in planted_files():
             if str(path) not in before.files:
                 path.unlink(missing_ok=True)
         remove_tree(root)
 
 
-def _launch(adapter: Adapter, place: Place, port: int, animal: str, python: str) -> "subprocess.Popen[str]":
+def _launch(
+    adapter: Adapter, place: Place, port: int, animals: Collection[str], python: str
+) -> "subprocess.Popen[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTGATE_")}
     environment = kept | adapter.environment(place) | {SECRET: str(place.root)}
-    command = adapter.command(place, port, animal, python)
+    command = adapter.command(place, port, animals, python)
     if not adapter.one_for_all:
         command = [sys.executable, "-c", _PARENT, *command]
     with place.log.open("ab") as log:

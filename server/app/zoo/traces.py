@@ -3,7 +3,7 @@
 import ctypes
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,8 @@ class Traces:
     """All that belongs to one server at one moment.
 
     ``workers``: the processes that the server started itself; ``others``: those that these started, or that lost
-    their parent. ``groups``: the kernel's control groups of workers. ``segments``: System V shared memory and queues,
-    of the whole machine. ``resident_mb``: the server's own memory.
+    their parent. ``groups``: the kernel's control groups of workers. ``segments``: System V shared memory that one of
+    these processes made. ``resident_mb``: the server's own memory.
     """
 
     workers: frozenset[int]
@@ -40,7 +40,7 @@ class Traces:
     scratches: frozenset[str]
     groups: frozenset[str]
     files: frozenset[str]
-    segments: frozenset[tuple[str, int]]
+    segments: frozenset[int]
     descriptors: int
     resident_mb: float
 
@@ -57,7 +57,7 @@ class Traces:
         if (groups := len(self.groups - before.groups)) > allowed:
             left.append(f"{groups} control groups")
         left += [f"file {name}" for name in sorted({Path(path).name for path in self.files - before.files})]
-        left += [f"{kind} {number}" for kind, number in sorted(self.segments - before.segments)]
+        left += [f"shared memory {number}" for number in sorted(self.segments - before.segments)]
         grown = self.descriptors - before.descriptors
         if grown > allowed * _DESCRIPTORS_PER_WORKER + _DESCRIPTORS_LOOSE:
             left.append(f"{grown} open descriptors in the server")
@@ -84,7 +84,7 @@ class Watch:
             scratches=frozenset(path.name for path in (self.place.data / "scratch").glob("worker-*")),
             groups=frozenset(_groups_of(self.pid)),
             files=frozenset(_files(self.place)),
-            segments=frozenset(_segments()),
+            segments=frozenset(_segments({self.pid, *ours})),
             descriptors=_descriptors(self.pid),
             resident_mb=_resident_mb(self.pid),
         )
@@ -100,14 +100,10 @@ class Watch:
                 os.kill(pid, signal.SIGKILL)
 
 
-def remove_segments(left: frozenset[tuple[str, int]]) -> None:
-    """Remove shared memory and queues that an animal left."""
-    libc = ctypes.CDLL(None)
-    for kind, number in left:
-        if kind == "shm":
-            libc.shmctl(number, _IPC_RMID, None)
-        elif kind == "msg":
-            libc.msgctl(number, _IPC_RMID, None)
+def remove_segments(left: Iterable[int]) -> None:
+    """Remove shared memory that an animal left."""
+    for number in left:
+        ctypes.CDLL(None).shmctl(number, _IPC_RMID, None)
 
 
 def _children(pid: int) -> Iterator[int]:
@@ -156,11 +152,12 @@ def planted_files() -> Iterator[Path]:
         yield from folder.glob(f"{PLANTED}*")
 
 
-def _segments() -> Iterator[tuple[str, int]]:
-    for kind in ("shm", "msg"):
-        with suppress(OSError):
-            for line in (_PROC / "sysvipc" / kind).read_text().splitlines()[1:]:
-                yield kind, int(line.split()[1])
+def _segments(makers: Container[int]) -> Iterator[int]:
+    with suppress(OSError):
+        for line in (_PROC / "sysvipc/shm").read_text().splitlines()[1:]:
+            _, number, _, _, maker = line.split()[:5]
+            if int(maker) in makers:
+                yield int(number)
 
 
 def _descriptors(pid: int) -> int:

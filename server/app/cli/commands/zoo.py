@@ -49,7 +49,7 @@ def zoo(
 ) -> None:
     """Show hostile plugins to a fresh server of its own, and look at what comes of each. Exits 1 if one fails."""
     if write is not None:
-        write_animals(write)
+        write_animals(write, animals())
         return
     if adapter not in ADAPTERS:
         raise CliError(f"there is no adapter {adapter!r}; there are {', '.join(ADAPTERS)}")

@@ -98,7 +98,8 @@ class BatchingWorkers(ProcessWorkers):
         while 0 < len(self._queue) < self._limits.max_batch and (left_s := ends - time.monotonic()) > 0:
             self._more.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._more.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._more.wait()
 
     async def _run_batch(self, worker: WorkerProcess, batch: list[_Waiting]) -> None:
         answers = await worker.call_batch([waiting.call for waiting in batch], self._limits.timeout_s)

@@ -49,6 +49,8 @@ from sightgate.protocol import (
 # A result's header and a failure's traceback come on top of the result's own limit.
 BODY_ALLOWANCE = 1024 * 1024
 SELF_EXIT_S = 0.25
+REMOVAL_S = 0.2
+LEFT = "it closed its connection"
 _DEADLINE = "the call's own time limit passed while the plugin ran; its worker was ended"
 
 
@@ -124,7 +126,7 @@ class _Connection(asyncio.Protocol):
                 self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._on_end("it closed its connection")
+        self._on_end(LEFT)
 
 
 class WorkerProcess:
@@ -288,18 +290,17 @@ class WorkerProcess:
     async def _crashed(self) -> CallEnded:
         """Return how the worker ended: by itself if it is doing so, else by our hand because it is of no use."""
         how = self._gone or "it left"
-        ended_itself = True
-        try:
-            status = await wait_for_exit(self._launched.process, SELF_EXIT_S)
-        except TimeoutError:
-            ended_itself, status = False, 0
+        status = None
+        if how == LEFT:  # else it is we who broke off, and how it ends now says nothing
+            with contextlib.suppress(TimeoutError):
+                status = await wait_for_exit(self._launched.process, SELF_EXIT_S)
         group = self._launched.cgroup
         starved = group is not None and group.memory_ended_it()
         peak_bytes = max(group.peak_bytes() if group is not None else 0, self._memory.peak_bytes)
         await self.end()
         if starved:
             return self._out_of_memory(peak_bytes)
-        if not ended_itself:
+        if status is None:
             return CallEnded(
                 "plugin_crashed", f"the plugin's worker is unusable, {how}; it was ended", cause="protocol"
             )
@@ -399,7 +400,9 @@ class WorkerProcess:
                 self._launched.segment.close()
             self._output.text()
             self._output.close()
-            await self._loop.run_in_executor(None, remove_tree, self._launched.scratch)
+            # A plugin can leave so much that its removal takes long: nobody waits for all of that.
+            removal = self._loop.run_in_executor(None, remove_tree, self._launched.scratch)
+            await asyncio.wait({removal}, timeout=REMOVAL_S)
 
 
 def _fail(reply: Reply, failure: Exception) -> None:

@@ -5,6 +5,10 @@ import ctypes
 from _attempts import reached
 
 
+IPC_RMID = 0
+_libc = ctypes.CDLL(None)
+
+
 class LeavesSharedMemory:
     name = "leaves_shared_memory"
 
@@ -13,13 +17,14 @@ class LeavesSharedMemory:
 
 
 def _make_segment():
-    _checked(ctypes.CDLL(None).shmget(0, 1 << 20, 0o1600))
+    _checked(_libc.shmget(0, 1 << 20, 0o1600))
 
 
 def _make_queue():
-    _checked(ctypes.CDLL(None).msgget(0, 0o1600))
+    _libc.msgctl(_checked(_libc.msgget(0, 0o1600)), IPC_RMID, None)
 
 
 def _checked(result):
     if result < 0:
         raise OSError("denied")
+    return result
