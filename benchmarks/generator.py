@@ -16,13 +16,17 @@ SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Call:
-    """One request, sent again and again, and the numbers that its answer must hold."""
+    """One request, sent again and again, and the numbers that its answer must hold.
+
+    A caller rests for `pause` seconds after an answer; only the own generator can.
+    """
 
     port: int
     path: str
     content_type: str
     body: bytes
     expected: tuple[str, ...]
+    pause: float = 0.0
 
 
 def generator_name() -> str:
@@ -35,39 +39,28 @@ def run_load(call: Call, connections: int, seconds: float, prefix: tuple[str, ..
     Raises:
         RuntimeError: The generator itself failed, as it does when nothing listens.
     """
+    if call.pause or not shutil.which("wrk"):
+        return _run([*prefix, *_own(call, connections, seconds)], call, seconds)
     with tempfile.NamedTemporaryFile() as body:
         body.write(call.body)
         body.flush()
-        command = _wrk if shutil.which("wrk") else _own
-        asked = [*prefix, *command(call, connections, seconds, body.name)]
-        with Path(body.name).open("rb") as sent:
-            done = subprocess.run(
-                asked,
-                stdin=sent,
-                capture_output=True,
-                check=False,
-                cwd=ROOT,
-                timeout=seconds + 2 * PATIENCE_S,
-            )
+        measured = _run([*prefix, *_wrk(call, connections, seconds, body.name)], call, seconds)
+    # wrk leaves when its time is over; what it asked last must not burden the next run.
+    _run([*prefix, *_own(call, 1, 0.01)], call, PATIENCE_S)
+    return measured
+
+
+def _run(command: list[str], call: Call, seconds: float) -> Load:
+    limit = seconds + 2 * PATIENCE_S
+    done = subprocess.run(command, input=call.body, capture_output=True, check=False, cwd=ROOT, timeout=limit)
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
     return Load(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def start_load(call: Call, connections: int, seconds: float) -> "subprocess.Popen[bytes]":
-    """Begin the own generator beside other work; the caller waits for it."""
-    process = subprocess.Popen(
-        _own(call, connections, seconds, ""), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
-    assert process.stdin is not None
-    process.stdin.write(call.body)
-    process.stdin.close()
-    return process
-
-
-def _own(call: Call, connections: int, seconds: float, body: str) -> list[str]:
+def _own(call: Call, connections: int, seconds: float) -> list[str]:
     place = ["127.0.0.1", str(call.port), str(connections), str(seconds), call.path, call.content_type]
-    return [sys.executable, "-m", "benchmarks.load", *place, *call.expected]
+    return [sys.executable, "-m", "benchmarks.load", *place, *call.expected, "--pause", str(call.pause)]
 
 
 def _wrk(call: Call, connections: int, seconds: float, body: str) -> list[str]:

@@ -1,6 +1,6 @@
 """A load generator: keep-alive connections, each sending the next request when its answer is there.
 
-``python -m benchmarks.load HOST PORT CONNECTIONS SECONDS PATH CONTENT_TYPE [EXPECTED …] < BODY`` prints one JSON line.
+``python -m benchmarks.load HOST PORT CONNECTIONS SECONDS PATH TYPE [EXPECTED …] < BODY`` prints one JSON line.
 An answer is right if its status is 200 and each EXPECTED number stands in its body. Wrong answers are counted apart:
 they are in no rate and no percentile.
 """
@@ -31,19 +31,21 @@ class Load:
 class Connection(asyncio.Protocol):
     """One keep-alive connection. Knows just enough HTTP/1.1: a status line, Content-Length."""
 
-    def __init__(self, request: bytes, until: float, expected: tuple[re.Pattern[bytes], ...] = ()) -> None:
+    def __init__(
+        self, request: bytes, until: float, expected: tuple[re.Pattern[bytes], ...] = (), pause: float = 0.0
+    ) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.times: list[float] = []
         self.failed = 0
         self._request = request
         self._until = until
         self._expected = expected
+        self._pause = pause
         self._buffer = b""
         self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -58,7 +60,10 @@ class Connection(asyncio.Protocol):
             return
         self._count(head, self._buffer[end + 4 :])
         self._buffer = b""
-        self._send()
+        if self._pause:
+            asyncio.get_running_loop().call_later(self._pause, self._send)
+        else:
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
@@ -72,6 +77,8 @@ class Connection(asyncio.Protocol):
             self.failed += 1
 
     def _send(self) -> None:
+        if self.done.done():
+            return
         self._began = time.perf_counter()
         if self._began >= self._until:
             self.done.set_result(None)
@@ -86,14 +93,23 @@ def whole_number(number: str) -> re.Pattern[bytes]:
 
 
 async def load(
-    host: str, port: int, connections: int, seconds: float, request: bytes, expected: tuple[str, ...] = ()
+    host: str,
+    port: int,
+    connections: int,
+    seconds: float,
+    request: bytes,
+    expected: tuple[str, ...] = (),
+    pause: float = 0.0,
 ) -> Load:
-    """Keep `connections` busy for `seconds`, wait for the last answers, and count. A lost connection is a failure."""
+    """Keep `connections` busy for `seconds`, wait for the last answers, and count. A lost connection is a failure.
+
+    Each connection rests for `pause` seconds after an answer.
+    """
     loop = asyncio.get_running_loop()
     patterns = tuple(whole_number(number) for number in expected)
     began = time.perf_counter()
     made = [
-        (await loop.create_connection(lambda: Connection(request, began + seconds, patterns), host, port))[1]
+        (await loop.create_connection(lambda: Connection(request, began + seconds, patterns, pause), host, port))[1]
         for _ in range(connections)
     ]
     _, unanswered = await asyncio.wait([connection.done for connection in made], timeout=seconds + PATIENCE_S)
@@ -117,13 +133,16 @@ def main() -> None:
     arguments.add_argument("path")
     arguments.add_argument("content_type")
     arguments.add_argument("expected", nargs="*")
+    arguments.add_argument("--pause", type=float, default=0.0)
     asked = arguments.parse_args()
     body = sys.stdin.buffer.read()
     head = (
         f"POST {asked.path} HTTP/1.1\r\nHost: {asked.host}:{asked.port}\r\n"
         f"Content-Type: {asked.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    work = load(asked.host, asked.port, asked.connections, asked.seconds, head.encode() + body, tuple(asked.expected))
+    request = head.encode() + body
+    place = asked.host, asked.port, asked.connections, asked.seconds
+    work = load(*place, request, tuple(asked.expected), asked.pause)
     try:
         import uvloop
     except ImportError:

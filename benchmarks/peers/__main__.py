@@ -1,6 +1,8 @@
 """``make bench-peers``: Sightgate beside other servers; writes a table and a plot."""
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
 from benchmarks.peers.catalog import PEERS, SIGHTGATE, Peer
@@ -19,6 +21,8 @@ def main() -> None:
     if asked.render:
         write(read(asked.render), asked.out)
         return
+    # As Ctrl-C does: leave through the blocks that end the servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     peers = choose(asked.only)
     plan = Plan(asked.rounds, asked.seconds, asked.stats_seconds, tuple(asked.connections))
     print(f"{len(peers)} servers, {plan.rounds} rounds: about {plan.minutes(len(peers)):.0f} minutes", flush=True)

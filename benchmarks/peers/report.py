@@ -42,7 +42,8 @@ where things stand. [How it is measured](how-to/measure.md), and how to run it a
 
 `null` returns the image's length. `stats` decodes it with Pillow and computes statistics with NumPy. Two worker
 processes each, but for FastAPI's thread pool, which is one process. Every answer is checked: status 200, the right
-length, and for `stats` the right mean. The figures count right answers only."""
+length, and for `stats` the right mean. The figures count right answers only. c16: 16 connections, each sending its next
+request when it has its answer."""
 
 
 def _each_once(servers: list[Server]) -> list[Server]:
@@ -88,7 +89,7 @@ def _rate_aim(figures: Figures, case: Case, aim: str, *, model_servers: bool) ->
         return ""
     rate, server = max(beside, key=lambda row: row[0])
     who = "the fastest model server, " if model_servers else ""
-    what = f"`{case.function}` {case.encoding}, {case.connections} connections"
+    what = f"`{case.function}` {case.encoding}, c{case.connections}"
     return _row(what, f"{ours:.0f}/s", f"{who}{server.title}: {rate:.0f}/s", _ratio(figures, case, server), aim)
 
 
@@ -97,7 +98,7 @@ def _floor_aim(figures: Figures, case: Case) -> str:
     if not (ours and figures.floor):
         return ""
     floor = statistics.median(figures.floor)
-    what = f"`stats` JSON, {case.connections} connections"
+    what = f"`stats` JSON, c{case.connections}"
     beside = f"two processes without a server: {floor:.1f}/s"
     return _row(what, f"{ours:.1f}/s", beside, f"{ours / floor:.2f}", "≥ 0.95")
 
@@ -112,7 +113,7 @@ def _latency_aim(figures: Figures, case: Case) -> str:
     if not (ours and beside):
         return ""
     late, server = min(beside, key=lambda row: row[0])
-    what = f"`stats` JSON, {case.connections} connections, p99"
+    what = f"`stats` JSON, c{case.connections}, p99"
     return _row(
         what, f"{ours:.0f} ms", f"the least of the others, {server.title}: {late:.0f} ms", f"{ours / late:.2f}", "≤ 1"
     )
@@ -171,7 +172,8 @@ def _wrong_answers(figures: Figures, cases: list[Case]) -> Iterator[str]:
         for case in cases:
             failed, everything = figures.failed(server.name, case)
             if failed:
-                yield f"\\* {server.title}, c{case.connections}: {failed} of {everything} answers were wrong or missing."
+                what = f"{failed} of {everything} answers were wrong or missing"
+                yield f"\\* {server.title}, c{case.connections}: {what}."
 
 
 def _memory(figures: Figures) -> str:
@@ -182,7 +184,7 @@ def _memory(figures: Figures) -> str:
     ]
     if not rows:
         return ""
-    text = "All processes of the server after `stats`; memory that processes share counts once (proportional set size)."
+    text = "All processes of the server after `stats`. What processes share counts once (proportional set size)."
     return "\n".join(["## Memory", "", text, "", "| server | MiB |", "|---|---:|", *rows])
 
 

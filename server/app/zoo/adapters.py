@@ -113,7 +113,7 @@ class Sightgate:
             "installed_plugins": "false",
             "breaker_ends": _NEVER,
             "quarantine_after": _NEVER,
-            "discovery_timeout_s": 6,
+            "discovery_timeout_s": 8,
             "start_timeout_s": 6,
             "log_format": "json",
         }

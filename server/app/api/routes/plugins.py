@@ -43,7 +43,11 @@ def plugins_router(
 
     @router.post("/{name}/reload", response_model=PluginAnswer, responses=ERRORS, summary="Load a plugin's code anew")
     async def reload_plugin(name: str) -> Response:
-        """Fresh workers take over once one of them is ready; calls that run end on the old ones."""
+        """Fresh workers take over once one of them is ready; calls that run end on the old ones.
+
+        A plugin that was installed into an environment of its own since the start is found; one whose environment was
+        removed is forgotten (404).
+        """
         row = await plugins.reload(name)
         changed(name)
         return Json(with_health(row))

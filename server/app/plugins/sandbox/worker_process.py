@@ -5,18 +5,14 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import msgspec
 
-from app.governance.error_envelope import INPUT_CODES
 from app.governance.errors import (
     CallEnded,
     GovernedError,
-    InputValidationError,
     OutputValidationError,
-    PluginRaised,
-    PluginRefused,
 )
 from app.governance.execution_context import ExecutionContext
 from app.governance.isolation import Isolation, isolation_from
@@ -26,23 +22,19 @@ from app.plugins.sandbox.memory_watch import MemoryWatch
 from app.plugins.sandbox.output_tail import OutputTail
 from app.plugins.sandbox.process_tree import end_process_tree, wait_for_exit
 from app.plugins.sandbox.remove_tree import remove_tree
+from app.plugins.sandbox.worker_connection import LEFT, WorkerConnection
+from app.plugins.sandbox.worker_failure import WorkerFailure, error_of
 from sightgate.protocol import (
     CALL,
     ERROR,
-    INPUT,
     OUT_OF_MEMORY,
-    OUTPUT,
-    PREFIX,
     PROGRESS,
     READY,
     RESULT,
     SANDBOX,
     STOP,
-    UNAVAILABLE,
     Header,
     ProtocolError,
-    check_lengths,
-    decode_header,
     encode_frame_head,
 )
 
@@ -50,22 +42,10 @@ from sightgate.protocol import (
 BODY_ALLOWANCE = 1024 * 1024
 SELF_EXIT_S = 0.25
 REMOVAL_S = 0.2
-LEFT = "it closed its connection"
 _DEADLINE = "the call's own time limit passed while the plugin ran; its worker was ended"
 
 
 Reply: TypeAlias = "asyncio.Future[tuple[Header, bytes]]"
-
-
-class WorkerFailure(msgspec.Struct, forbid_unknown_fields=True):
-    """A failure as the worker describes it. See ``sightgate.execution.Failure``."""
-
-    kind: str
-    message: str = ""
-    code: str = ""
-    exception: str = ""
-    traceback: str = ""
-    details: dict[str, Any] = {}
 
 
 class WorkerGone(Exception):
@@ -87,46 +67,6 @@ class Usage:
 
     cpu_s: float
     peak_bytes: int
-
-
-class _Connection(asyncio.Protocol):
-    """Cuts the stream into frames and hands them on; the first bad frame ends the connection."""
-
-    def __init__(self, on_frame: Callable[[Header, bytes], None], on_end: Callable[[str], None], limit: int) -> None:
-        self._on_frame = on_frame
-        self._on_end = on_end
-        self._limit = limit
-        self._buffer = bytearray()
-        self._needed = PREFIX.size
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
-        try:
-            while len(buffer) >= self._needed:
-                header_length, body_length = PREFIX.unpack_from(buffer)
-                check_lengths(header_length, body_length, self._limit)
-                end_of_header = PREFIX.size + header_length
-                end = end_of_header + body_length
-                if len(buffer) < end:
-                    self._needed = end
-                    return
-                header = decode_header(bytes(buffer[PREFIX.size : end_of_header]))
-                body = bytes(buffer[end_of_header:end])
-                del buffer[:end]
-                self._needed = PREFIX.size
-                self._on_frame(header, body)
-        except ProtocolError as broken:
-            self._on_end(f"it broke the protocol: {broken}")
-            if self.transport is not None:
-                self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._on_end(LEFT)
 
 
 class WorkerProcess:
@@ -158,7 +98,7 @@ class WorkerProcess:
         worker = cls(await launch(spec, confinement), spec, confinement.memory_means)
         limit = spec.max_result_bytes + BODY_ALLOWANCE
         transport, _ = await asyncio.get_running_loop().create_unix_connection(
-            lambda: _Connection(worker._on_frame, worker._on_end, limit), sock=worker._launched.connection
+            lambda: WorkerConnection(worker._on_frame, worker._on_end, limit), sock=worker._launched.connection
         )
         worker._transport = transport
         return worker
@@ -418,22 +358,3 @@ def _time_out(reply: Reply, timeout_s: float) -> None:
 
 def _end_at_deadline(reply: Reply) -> None:
     _fail(reply, CallEnded("deadline_exceeded", _DEADLINE))
-
-
-def error_of(failure: WorkerFailure) -> GovernedError:
-    """Return a worker's failure as an error with a code of the table, whatever the worker claims."""
-    if failure.kind == INPUT:
-        code = failure.code if failure.code in INPUT_CODES else "invalid_options"
-        return InputValidationError(code, failure.message, **_own_details(failure))
-    if failure.kind == OUTPUT:
-        code = "output_too_large" if failure.code == "output_too_large" else "invalid_output"
-        return OutputValidationError(code, failure.message, **_own_details(failure))
-    if failure.kind == UNAVAILABLE:
-        return PluginRefused("plugin_unavailable", failure.message)
-    return PluginRaised(failure.message, failure.exception[:200], failure.traceback)
-
-
-def _own_details(failure: WorkerFailure) -> dict[str, Any]:
-    """Details that cannot be mistaken for the envelope's own."""
-    reserved = ("code", "retryable", "message", "job_id")
-    return {name: value for name, value in failure.details.items() if name not in reserved}

@@ -1,4 +1,4 @@
-"""makes 2,000 folders in each other, a locked one and names that are no text, then exits"""
+"""makes 1,200 folders in each other, a locked one and names that are no text, then exits"""
 
 import os
 
@@ -10,7 +10,7 @@ class NestsFolders:
         os.mkdir("locked", 0)
         open(b"\xff\xfe", "wb").close()
         os.symlink("/", "root")
-        for _ in range(2_000):
+        for _ in range(1_200):
             os.mkdir("d")
             os.chdir("d")
         os._exit(6)
