@@ -6,10 +6,10 @@ PACKAGES := sdk server $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproj
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench audit lock clean
+.PHONY: help setup run test check bench bench-quick bench-peers bench-scaling audit lock clean
 
 help: ## what there is to do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): requirements/lock.txt requirements/uv.txt $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -36,8 +36,16 @@ check: setup ## lint, types, import contracts, scanner
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/scan_execution_violations.py
 
-bench: setup ## the cost of the gate, of a worker call and of HTTP, beside plain FastAPI
+bench: bench-quick bench-peers ## both of the following: about 20 minutes
+
+bench-quick: setup ## the cost of the gate, of a worker call and of HTTP, beside plain FastAPI
 	$(BIN)/python -m benchmarks
+
+bench-peers: setup ## beside other servers, into docs/benchmarks.md; options: ARGS="--rounds 1 --only litserve"
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-scaling: setup ## what more workers bring, and what a very large image does to other calls
+	$(BIN)/python -m benchmarks.scaling $(ARGS)
 
 audit: setup ## the governance audit report: each invariant and what proves it
 	$(BIN)/python scripts/governance_audit.py
@@ -49,4 +57,4 @@ lock: setup ## resolve the dependencies anew
 	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file uv.txt uv.in
 
 clean: ## remove .venv and what the tools keep
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

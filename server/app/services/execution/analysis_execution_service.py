@@ -3,13 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.governance.errors import PluginNotFound, RequestError
+from app.governance.errors import RequestError
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.services.analysis_service import AcquiredImage, AnalysisService
 from app.services.execution.job_execution_service import JobExecutionService, JobOutcome
 from app.services.execution.plugin_execution_service import PluginExecutionService
-
-MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +92,6 @@ class AnalysisExecutionService:
     def _payload_of(self, request: AnalysisRequest) -> dict[str, Any]:
         if not request.plugin:
             raise RequestError("missing_plugin", "name a plugin; GET /v1/plugins lists them", field="plugin")
-        if len(request.plugin) > MAX_NAME:  # no plugin can have it, and no job should keep it
-            raise PluginNotFound(request.plugin)
         image = self._acquire(request.image)
         return {"image": image.data, "mime_type": image.mime_type, "options": request.options}
 

@@ -25,6 +25,8 @@ from app.storage.records import Job, JobInput
 log = structlog.get_logger("sightgate.jobs")
 
 IMAGE_ROLE = "image"
+# Longer than any plugin's name: what a caller invents is found unknown, but not kept at any length.
+MAX_PLUGIN_NAME = 200
 LOOK_AGAIN_S = 1.0
 AFTER_FAULT_S = 1.0
 
@@ -117,7 +119,7 @@ class JobExecutionService:
         now = datetime.now(UTC)
         job = Job(
             id=new_job_id(),
-            plugin=plugin_name,
+            plugin=plugin_name[:MAX_PLUGIN_NAME],
             status=JobStatus.PENDING if durable else JobStatus.RUNNING,
             created_at=now,
             deadline=now + timedelta(seconds=timeout_s) if timeout_s is not None else None,

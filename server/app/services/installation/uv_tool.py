@@ -28,7 +28,8 @@ async def install(folder: Path, wanted: list[str], wheels: Path | None, *, allow
     From the folder ``wheels`` alone, without network, or else from where uv is configured to look. Source distributions
     are refused unless ``allow_build``: to build one is to run its author's code, unconfined.
     """
-    options = ["--python", str(folder / "bin" / "python")]
+    # Without uv's sources: a project's own table of them may put another SDK in the place of ours.
+    options = ["--python", str(folder / "bin" / "python"), "--no-sources"]
     if wheels is not None:
         options += ["--offline", "--no-index", "--find-links", str(wheels)]
     if not allow_build:
