@@ -60,13 +60,14 @@ def test_one_distribution_may_hold_several_plugins(place: Place):
 def test_source_code_is_built_only_if_that_is_asked_for(place: Place):
     folder = place.home.folder / "source"
     files = {"made.py": TINT.format(name="made", version="3")}
-    built = Wheel("made", "3", files, ["colourlib"], {"made": "made:Tint"}).write(folder / "built")
+    built = Wheel("made", "3", files, ["colourlib", "sightgate"], {"made": "made:Tint"}).write(folder / "built")
     copying = f"shutil.copy({str(built)!r}, folder); return {built.name!r}"
     backend = f"import shutil\ndef build_wheel(folder, *_): {copying}\n"
     (folder / "backend.py").write_text(backend)
     (folder / "pyproject.toml").write_text(
         "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
-        "[project]\nname = 'made'\nversion = '3'\ndependencies = ['colourlib']\n"
+        "[project]\nname = 'made'\nversion = '3'\ndependencies = ['colourlib', 'sightgate']\n"
+        "[tool.uv.sources]\nsightgate = { path = 'an-sdk-of-its-own' }\n"
     )
     assert "Building source distributions" in place.refused(folder)
     assert place.install(folder, "--allow-build")["version"] == "3"
