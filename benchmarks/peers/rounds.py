@@ -40,7 +40,7 @@ class Plan:
         """About how long it takes, installing not counted."""
         # Answers under way at the end are waited for: about two seconds of the slow function at 64 connections.
         cases = len(self.connections) * len(ENCODINGS) * (self.null_s + self.stats_s + 0.8)
-        return self.rounds * (servers * (cases + OVERHEAD_S) + self.stats_s) / 60
+        return self.rounds * servers * (cases + self.stats_s + OVERHEAD_S) / 60
 
 
 def measure(peers: tuple[Peer, ...], plan: Plan, image: bytes) -> Figures:
@@ -48,11 +48,12 @@ def measure(peers: tuple[Peer, ...], plan: Plan, image: bytes) -> Figures:
     figures = Figures(describe_setting(plan, image))
     programs = _prepare_all(peers, figures)
     for turn in range(plan.rounds):
-        figures.floor.append(_floor(plan.stats_s))
-        print(f"round {turn + 1} of {plan.rounds}: without a server {figures.floor[-1]:.1f} stats/s", flush=True)
+        print(f"round {turn + 1} of {plan.rounds}", flush=True)
         places = [place % len(peers) for place in range(turn, turn + len(peers))]
         for peer in (peers[place] for place in places):
             if peer.name in programs:
+                figures.floor.append(_floor(plan.stats_s))
+                print(f"  without a server, stats {figures.floor[-1]:.1f}/s", flush=True)
                 _measure_one(peer, programs, plan, turn, image, figures)
     return figures
 

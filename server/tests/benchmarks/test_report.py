@@ -91,7 +91,7 @@ def test_figures_are_the_same_after_being_kept(figures, tmp_path):
 
 def test_the_plot_is_a_picture_with_bars_to_scale(figures):
     figures.servers[1] = Server("litserve", "Lit & Serve", "litserve 2")
-    picture = ElementTree.fromstring(render_plot(figures))  # noqa: S314
+    picture = ElementTree.fromstring(render_plot(figures))
     texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert {"Sightgate", "Lit & Serve", "2500", "1000", "260"} <= set(texts)
     bars = [bar for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if bar.get("x")]
@@ -101,7 +101,7 @@ def test_the_plot_is_a_picture_with_bars_to_scale(figures):
 
 def test_the_plot_of_no_figures_is_an_empty_picture(figures):
     figures.samples.clear()
-    assert ElementTree.fromstring(render_plot(figures)).tag.endswith("svg")  # noqa: S314
+    assert ElementTree.fromstring(render_plot(figures)).tag.endswith("svg")
 
 
 def test_a_profiles_sample_counts_for_the_innermost_module_of_ours():
