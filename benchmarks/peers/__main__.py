@@ -37,7 +37,7 @@ def read_arguments() -> argparse.Namespace:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=1.5, help="of a case with the no-op, each round")
     arguments.add_argument(
-        "--stats-seconds", type=float, default=4.0, help="of a case with the real plugin, each round"
+        "--stats-seconds", type=float, default=3.0, help="of a case with the real plugin, each round"
     )
     arguments.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     arguments.add_argument("--only", nargs="+", metavar="NAME", choices=[peer.name for peer in PEERS], default=[])

@@ -54,13 +54,19 @@ def stop(server: "subprocess.Popen[bytes]", mark: str, patience_s: float = 15.0)
     server.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         server.wait(patience_s)
-    until = time.monotonic() + 3
-    while (left := _left_of(known, server.pid, mark)) and time.monotonic() < until:
-        time.sleep(0.1)
-    for process in left:
+    for process in _wait_for_end(known, server.pid, mark):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
     server.wait()
+    _wait_for_end(known, server.pid, mark)
+
+
+def _wait_for_end(known: list[Process], root: int, mark: str, patience_s: float = 3.0) -> list[Process]:
+    """What is left of the processes when none is, or patience has run out."""
+    until = time.monotonic() + patience_s
+    while (left := _left_of(known, root, mark)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
 
 
 def _left_of(known: list[Process], root: int, mark: str) -> list[Process]:

@@ -21,7 +21,7 @@ from benchmarks.plugins.stats import Stats
 WARM_UP_S = 1.0
 CONNECTIONS = (1, 16, 64)
 # Starting, warming up, ending; a little more than measured.
-OVERHEAD_S = 15.0
+OVERHEAD_S = 10.0
 
 
 @dataclass(frozen=True)

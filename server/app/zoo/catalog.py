@@ -27,7 +27,7 @@ class Animal:
 
     ``worker``: what becomes of its worker. ``details``: what the last error's details must hold. ``denied``: its
     result lists what it could reach, and must list nothing. ``pause_s``: seconds after each call but the last.
-    ``within_s``: the longest an answer may take, seconds. ``wire``: it needs Sightgate's own SDK or worker protocol.
+    ``within_s``: the longest an answer may take, seconds. ``ours``: it asks for what only Sightgate promises.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Animal:
     denied: bool = False
     pause_s: float = 0.0
     within_s: float = WITHIN_S
-    wire: bool = False
+    ours: bool = False
 
 
 class _Expected(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,7 +49,7 @@ class _Expected(msgspec.Struct, forbid_unknown_fields=True):
     denied: bool = False
     pause_s: float = 0.0
     within_s: float = WITHIN_S
-    wire: bool = False
+    ours: bool = False
 
 
 class CatalogError(ValueError):
@@ -85,7 +85,7 @@ def _animal(name: str, row: object, file: Path) -> Animal:
     if not all(calls):
         raise CatalogError(f"{name}: it says nothing of what a call may end with")
     does = file.read_text().splitlines()[0].strip('"')
-    return Animal(name, does, calls, said.worker, said.details, said.denied, said.pause_s, said.within_s, said.wire)
+    return Animal(name, does, calls, said.worker, said.details, said.denied, said.pause_s, said.within_s, said.ours)
 
 
 def _name_of(file: Path) -> str:

@@ -151,7 +151,7 @@ def run_zoo(chosen: Iterable[Animal], adapter: Adapter, python: str = sys.execut
         yield _end_of(server)
         return
     for animal in chosen:
-        if not animal.wire:
+        if not animal.ours:
             yield _shown_alone(animal, adapter, python)
 
 
@@ -159,7 +159,7 @@ def run_against(chosen: Iterable[Animal], adapter: Adapter, url: str) -> Iterato
     """Show the animals to a server that runs already and holds them. Only its answers are judged."""
     keeper = Keeper(adapter, url, None)
     try:
-        yield from (keeper.show(animal) for animal in chosen if adapter.tells_codes or not animal.wire)
+        yield from (keeper.show(animal) for animal in chosen if adapter.tells_codes or not animal.ours)
     finally:
         keeper.close()
 
