@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
@@ -13,11 +14,7 @@ def configure_logs(log_format: str, level: str, stream: TextIO | None = None) ->
     """Set up logging of the process. ``log_format`` is ``json``, ``readable`` or ``auto`` (readable on a terminal)."""
     out = stream or sys.stderr
     readable = log_format == "readable" or (log_format == "auto" and out.isatty())
-    processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    processors: list[Any] = [_stamp]
     if readable:
         processors += [structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(colors=out.isatty())]
         factory: Any = structlog.WriteLoggerFactory(out)
@@ -33,6 +30,13 @@ def configure_logs(log_format: str, level: str, stream: TextIO | None = None) ->
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(stream=out, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def _stamp(_: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Add level and time (ISO 8601, UTC): one step, since every call writes a line."""
+    event["level"] = "error" if method == "exception" else method
+    event["timestamp"] = datetime.now(UTC).isoformat()
+    return event
 
 
 def _to_json(event: Any, **_: Any) -> bytes:

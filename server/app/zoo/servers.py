@@ -27,7 +27,7 @@ _PARENT = """
 import resource, subprocess, sys
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-server = subprocess.Popen(sys.argv[1:], start_new_session=True)
+server = subprocess.Popen(sys.argv[1:], start_new_session=True, stdout=sys.stderr)
 print(server.pid, flush=True)
 sys.exit(server.wait())
 """

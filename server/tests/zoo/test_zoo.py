@@ -124,9 +124,9 @@ def test_the_command_tells_its_rows_as_json_and_exits_with_0() -> None:
 
 
 def test_the_command_exits_with_1_if_an_animal_is_not_as_expected() -> None:
-    ended = _command("--adapter", "fastapi", "--only", "returns_none")
+    ended = _command("--adapter", "fastapi", "--only", "signals_its_parent")
     assert ended.returncode == 1
-    assert "returns_none: call 1 ended with ok, not an error" in ended.stdout
+    assert "signals_its_parent: it reached kill" in ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,21 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+import msgspec
+
 from sightgate.protocol import PREFIX, Header, ProtocolError, check_lengths, decode_header
 
 LEFT = "it closed its connection"
+
+to_json = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def _from_json(encoded: bytes) -> object:
+    try:
+        return _decode(encoded)
+    except msgspec.DecodeError as broken:
+        raise ValueError(str(broken)) from broken
 
 
 class WorkerConnection(asyncio.Protocol):
@@ -35,7 +47,7 @@ class WorkerConnection(asyncio.Protocol):
                 if len(buffer) < end:
                     self._needed = end
                     return
-                header = decode_header(bytes(buffer[PREFIX.size : end_of_header]))
+                header = decode_header(bytes(buffer[PREFIX.size : end_of_header]), _from_json)
                 body = bytes(buffer[end_of_header:end])
                 del buffer[:end]
                 self._needed = PREFIX.size

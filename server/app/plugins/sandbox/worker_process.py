@@ -22,7 +22,7 @@ from app.plugins.sandbox.memory_watch import MemoryWatch
 from app.plugins.sandbox.output_tail import OutputTail
 from app.plugins.sandbox.process_tree import end_process_tree, wait_for_exit
 from app.plugins.sandbox.remove_tree import remove_tree
-from app.plugins.sandbox.worker_connection import LEFT, WorkerConnection
+from app.plugins.sandbox.worker_connection import LEFT, WorkerConnection, to_json
 from app.plugins.sandbox.worker_failure import WorkerFailure, error_of
 from sightgate.protocol import (
     CALL,
@@ -91,6 +91,8 @@ class WorkerProcess:
         self._contexts: dict[str, ExecutionContext] = {}
         self._gone: str | None = None
         self._ended: asyncio.Task[int] | None = None
+        # Before it is connected: a quick worker, or a slow loop, and these come before anybody waits for them.
+        self._first_words = (self._expect(SANDBOX), self._expect(READY))
 
     @classmethod
     async def start(cls, spec: WorkerSpec, confinement: Confinement) -> "WorkerProcess":
@@ -117,7 +119,7 @@ class WorkerProcess:
 
     async def ready(self, within_s: float) -> list[dict[str, Any]]:
         """Wait for the manifests, and note the isolation. Raises WorkerGone or TimeoutError: end the worker then."""
-        sandbox, ready = self._expect(SANDBOX), self._expect(READY)
+        sandbox, ready = self._first_words
         async with asyncio.timeout(within_s):
             _, report = await sandbox
             _, body = await ready
@@ -257,10 +259,10 @@ class WorkerProcess:
         segment = self._launched.segment
         start = segment.put(image) if segment is not None else None
         if start is None:
-            head = encode_frame_head(header, len(image) + len(options))
+            head = encode_frame_head(header, len(image) + len(options), to_json)
             self._transport.writelines((head, image, options))
         else:
-            head = encode_frame_head({**header, "shared_at": start}, len(options))
+            head = encode_frame_head({**header, "shared_at": start}, len(options), to_json)
             self._transport.write(head + options)
 
     def _expect(self, key: str, context: ExecutionContext | None = None) -> Reply:
@@ -348,6 +350,7 @@ class WorkerProcess:
 def _fail(reply: Reply, failure: Exception) -> None:
     if not reply.done():
         reply.set_exception(failure)
+        reply.exception()  # it may be that nobody waits for it any more: that is no news for the log
 
 
 # The timers make their errors when they fire: an exception costs more than the rest of a call's set-up.
