@@ -35,7 +35,7 @@ def configure_logs(log_format: str, level: str, stream: TextIO | None = None) ->
 def _stamp(_: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Add level and time (ISO 8601, UTC): one step, since every call writes a line."""
     event["level"] = "error" if method == "exception" else method
-    event["timestamp"] = datetime.now(UTC).isoformat()
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return event
 
 

@@ -77,6 +77,8 @@ class Keeper:
         calls = list(self._call_all(animal))
         serves = self.ask(CONTROL, CONTROL_WITHIN_S).outcome == OK
         left, worker = self._look_around(animal, before)
+        if left is not None and calls[-1].outcome == NO_ANSWER:
+            left += self._work_going_on()
         seen = Observation(calls, serves, left, worker)
         return Row(animal, seen, judge(animal, seen, tells_codes=self._adapter.tells_codes))
 
@@ -132,9 +134,10 @@ class Keeper:
             if settled or time.monotonic() > until:
                 break
             time.sleep(_LOOK_EVERY_S)
-        return (left if isolates else [*left, *self._work_going_on()]), worker
+        return left, worker
 
     def _work_going_on(self) -> list[str]:
+        """Tell whether the call that nobody waits for any more is still being worked on."""
         assert self._watch is not None
         used = self._watch.computing_s()
         time.sleep(_COMPUTING_WINDOW_S)
