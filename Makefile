@@ -47,7 +47,7 @@ bench-peers: setup ## beside other servers, into docs/benchmarks.md; options: AR
 bench-scaling: setup ## what more workers bring, and what a very large image does to other calls
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
 
-audit: setup ## the governance audit report: each invariant and what proves it
+audit: setup ## write docs/governance-audit.md: each invariant and what proves it
 	$(BIN)/python scripts/governance_audit.py
 
 lock: setup ## resolve the dependencies anew

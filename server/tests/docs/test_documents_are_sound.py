@@ -66,7 +66,9 @@ def test_every_document_is_reached_from_the_index():
             if found.suffix == ".md" and found.is_file() and found not in reached:
                 reached.add(found)
                 waiting.append(found)
-    assert [str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md") if page not in reached] == []
+    written = {ROOT / "docs" / "governance-audit.md"}  # by `make audit`, and not kept
+    pages = set((ROOT / "docs").rglob("*.md")) - written
+    assert [str(page.relative_to(ROOT)) for page in pages if page not in reached] == []
 
 
 def test_every_page_is_of_one_of_the_four_kinds_or_a_guide_of_the_index():
