@@ -88,13 +88,39 @@ def plugin_page(row: JsonObject) -> RenderableType:
         "comes from": row["place"],
         "limits": limits,
         "permissions": short(row["permissions"]),
+        "granted": short(row["granted"]),
+        "rests": _resting(row.get("health") or {}),
         "isolation": _isolation(row),
         "calls": f"{row['success_count']} succeeded, {row['error_count']} failed, {row['cancelled_count']} cancelled",
         "mean / p95": f"{milliseconds(row['avg_execution_time_ms'])} / {milliseconds(row['p95_execution_time_ms'])}",
         "last used": local_time(row["last_used"]),
     }
     shown = {key: value for key, value in known.items() if value}
-    return Group(Text(clean(row["name"]), "bold"), _fields(shown), *_option_parts(row["options_schema"]))
+    parts = [_fields(shown), *_option_parts(row["options_schema"]), *_failure_parts(row["failures"])]
+    return Group(Text(clean(row["name"]), "bold"), *parts)
+
+
+def _resting(health: JsonObject) -> str:
+    """Return what admission holds against a plugin; a server tells it, a command that runs without one has none."""
+    held = []
+    if health.get("breaker", "closed") != "closed":
+        held.append(f"breaker {health['breaker']}, because {clean(health['reason'])}")
+    if quarantined := health.get("quarantined_inputs"):
+        held.append(f"refuses {len(quarantined)} image{'s' if len(quarantined) > 1 else ''} that crashed it")
+    return "; ".join(held)
+
+
+def _failure_parts(failures: Sequence[JsonObject]) -> list[RenderableType]:
+    """Return the last ends of a worker during a call, with the last line that it printed."""
+    if not failures:
+        return []
+    table = _table("ended", "code", "how", "image (SHA-256)", "last printed")
+    for failure in failures:
+        printed = failure["output"].strip().splitlines()
+        last = clean(printed[-1]) if printed else ""
+        how = short(failure["details"])
+        table.add_row(local_time(failure["at"]), clean(failure["code"]), how, failure["image_sha256"][:12], last)
+    return [Text("failures", "cyan"), Padding(table, (0, 0, 0, 2))]
 
 
 def _isolation(row: JsonObject) -> str:
