@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import stat
 import struct
 import sys
@@ -20,7 +21,7 @@ class Forging:
 
 def _sockets() -> list[int]:
     found = []
-    for descriptor in range(3, 64):
+    for descriptor in range(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0]):
         try:
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 found.append(descriptor)
