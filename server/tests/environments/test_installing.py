@@ -1,7 +1,7 @@
 """A plugin is installed into an environment of its own, and runs from there."""
 
-import os
 import json
+import os
 from pathlib import Path
 
 from support.environment_place import COLD, WARM, Place, make_place
