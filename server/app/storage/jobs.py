@@ -1,8 +1,8 @@
 """The job store: every execution's record, and what the operator said about plugins.
 
 All writing is done by one thread, in groups (`writer`). `record` and `record_end` are for calls that somebody waits
-for: they cost the caller microseconds and are on disk some milliseconds later. `add` and `end` are for jobs that were
-accepted: they return when the row would survive a power cut.
+for: they cost the caller microseconds and are on disk within about a tenth of a second. `add` and `end` are for jobs
+that were accepted: they return when the row would survive a power cut.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class JobStore:
         path_or_url: Path | str,
         *,
         durability: Durability = Durability.FULL,
-        linger_s: float = 0.015,
+        linger_s: float = 0.1,
         busy_timeout_s: float = 5.0,
         reader_threads: int = 2,
         max_backlog: int = 50_000,
@@ -75,7 +75,7 @@ class JobStore:
         """Name the database; nothing is opened before `start`. Raises `StorageError` for a URL it cannot use.
 
         ``durability`` is what `add` and `end` wait for. ``linger_s`` is how long a record may wait for others in
-        seconds, ``busy_timeout_s`` how long to wait for another process's lock, ``max_backlog`` how many operations may
+        seconds (most calls end within it, so that their row is written once), ``busy_timeout_s`` how long to wait for another process's lock, ``max_backlog`` how many operations may
         wait for the disk before more are refused.
         """
         self._file = file = database_file(path_or_url)
