@@ -75,8 +75,8 @@ class JobStore:
         """Name the database; nothing is opened before `start`. Raises `StorageError` for a URL it cannot use.
 
         ``durability`` is what `add` and `end` wait for. ``linger_s`` is how long a record may wait for others in
-        seconds (most calls end within it, so that their row is written once), ``busy_timeout_s`` how long to wait for another process's lock, ``max_backlog`` how many operations may
-        wait for the disk before more are refused.
+        seconds: most calls end within it, so that their row is written once. ``busy_timeout_s`` is how long to wait
+        for another process's lock, ``max_backlog`` how many operations may wait for the disk before more are refused.
         """
         self._file = file = database_file(path_or_url)
         self._writer = GroupCommitWriter(
