@@ -22,6 +22,7 @@ STATUS: Mapping[str, int] = {
     "plugin_unavailable": 503,
     "plugin_disabled": 503,
     "permission_not_granted": 503,
+    "shutting_down": 503,
     "overloaded": 429,
     "rate_limited": 429,
     "not_found": 404,
