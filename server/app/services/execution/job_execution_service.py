@@ -16,7 +16,7 @@ from app.governance.execution_context import ExecutionContext, set_current_execu
 from app.governance.job_lifecycle import IllegalTransition, JobStatus, is_terminal
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.services.execution.plugin_execution_service import PluginExecutionService
-from app.storage.blobs import BlobStore
+from app.storage.blobs import Blobs
 from app.storage.errors import StorageError
 from app.storage.job_ids import new_job_id
 from app.storage.jobs import JobStore
@@ -72,7 +72,7 @@ class JobExecutionService:
     def __init__(
         self,
         store: JobStore,
-        blobs: BlobStore,
+        blobs: Blobs,
         plugins: PluginExecutionService,
         view: JobView,
         home: HomeLoop,
