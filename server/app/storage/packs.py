@@ -38,7 +38,7 @@ def write(descriptor: int, blobs: Mapping[str, bytes]) -> None:
     """Write a pack of at most ``MOST_BLOBS`` blobs by their hexadecimal digests. Raises OSError."""
     head = [_COUNT.pack(_MAGIC, len(blobs))]
     head += [_ENTRY.pack(bytes.fromhex(digest), len(data)) for digest, data in blobs.items()]
-    left = [memoryview(b"".join(head)), *map(memoryview, blobs.values())]
+    left = [memoryview(part) for part in (b"".join(head), *blobs.values())]
     while left:
         written = os.writev(descriptor, left[:_BUFFERS_AT_ONCE])
         while left and written >= len(left[0]):
