@@ -31,7 +31,7 @@ from app.services.job_management_service import JobManagementService, job_view
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
 from app.settings import Settings
-from app.storage.blobs import BlobStore
+from app.storage.blobs import open_blobs
 from app.storage.data_folder import DataFolderLock
 from app.storage.jobs import Durability, JobStore
 
@@ -120,7 +120,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         registry, tool_runner, home, rules=_admission_rules(settings), observer=metrics
     )
     job_rules = JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s)
-    job_execution = JobExecutionService(store, BlobStore(data / "blobs"), plugin_execution, job_view, home, job_rules)
+    job_execution = JobExecutionService(store, open_blobs(data / "blobs"), plugin_execution, job_view, home, job_rules)
     confinement = _confinement(settings)
     plugins = PluginManagementService(
         registry,

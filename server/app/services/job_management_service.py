@@ -11,7 +11,7 @@ from app.governance.job_lifecycle import TERMINAL, JobStatus
 from app.services.job_events import JobEvents, Progress
 from app.services.job_filters import JobQuery
 from app.services.job_results import JobResults
-from app.storage.blobs import BlobStore
+from app.storage.blobs import Blobs
 from app.storage.errors import BlobMissing, CursorError
 from app.storage.records import Attempt, BatchProgress, Job, JobInput
 from app.storage.store import JobStore
@@ -48,7 +48,7 @@ class KeptInput:
 class JobManagementService:
     """The query side of jobs, and the deletion of those that have ended."""
 
-    def __init__(self, store: JobStore, blobs: BlobStore, results: JobResults, events: JobEvents) -> None:
+    def __init__(self, store: JobStore, blobs: Blobs, results: JobResults, events: JobEvents) -> None:
         self._store = store
         self._blobs = blobs
         self._results = results

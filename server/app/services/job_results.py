@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from app.storage.blobs import BlobStore
+from app.storage.blobs import Blobs
 from app.storage.records import Job, JsonObject
 
 LARGE_RESULT_BYTES = 256 * 1024
@@ -17,7 +17,7 @@ _decode = msgspec.json.Decoder().decode
 class JobResults:
     """Decides where a result is kept, and finds it again."""
 
-    def __init__(self, blobs: BlobStore, large_bytes: int = LARGE_RESULT_BYTES) -> None:
+    def __init__(self, blobs: Blobs, large_bytes: int = LARGE_RESULT_BYTES) -> None:
         """``large_bytes``: a result that is longer as JSON does not lie in the row."""
         self._blobs = blobs
         self._large_bytes = large_bytes

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.services.job_management_service import IMAGE_ROLE
-from app.storage.blobs import BlobStore
+from app.storage.blobs import Blobs
 from app.storage.errors import BlobMissing
 from app.storage.records import Job, JobInput
 from app.storage.store import JobStore
@@ -13,7 +13,7 @@ from app.storage.store import JobStore
 class JobInputs:
     """Keeps payloads and makes them again. Every method may raise StorageError."""
 
-    def __init__(self, store: JobStore, blobs: BlobStore) -> None:
+    def __init__(self, store: JobStore, blobs: Blobs) -> None:
         self._store = store
         self._blobs = blobs
 
