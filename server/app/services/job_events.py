@@ -15,6 +15,7 @@ from app.storage.records import Job
 
 # Jobs that changed since a watch of all jobs was last read; beyond, it is told to look at the whole list again.
 MOST_CHANGED = 1_000
+MOST_PROGRESS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,11 @@ class Progress:
 
 
 class Watch:
-    """What one reader waits for. Ends when the hub closes."""
+    """What one reader waits for. Ends when the hub closes. ``stale``: a row changed, and not only some progress."""
 
     def __init__(self) -> None:
         self.closed = False
+        self.stale = True
         self._news = asyncio.Event()
 
     async def wait(self, within_s: float) -> bool:
@@ -47,8 +49,14 @@ class Watch:
         self._news.clear()
         return True
 
-    def tell(self) -> None:
+    async def pause(self, seconds: float) -> None:
+        """Let news gather; not if there will be no more."""
+        if not self.closed:
+            await asyncio.sleep(seconds)
+
+    def tell(self, *, stale: bool = True) -> None:
         """There is news."""
+        self.stale = self.stale or stale
         self._news.set()
 
     def close(self) -> None:
@@ -122,7 +130,10 @@ class JobEvents:
         """A running job tells how far it is. What is no finite number is left out."""
         if math.isfinite(done) and math.isfinite(total):
             self._progress[job_id] = Progress(done, total, message.encode(errors="replace").decode())
-            self._tell(self._by_job, job_id)
+            if len(self._progress) > MOST_PROGRESS:  # of other servers' jobs, whose ends were not told
+                del self._progress[next(iter(self._progress))]
+            for watch in self._by_job.get(job_id, ()):
+                watch.tell(stale=False)
 
     def forget(self, job_id: str) -> None:
         """A job does not run any more."""
@@ -160,9 +171,10 @@ class JobEvents:
     def close(self) -> None:
         """End all watches, and those that come."""
         self._closed = True
-        for watches in (*self._by_job.values(), *self._by_batch.values(), self._all):
-            for watch in watches:
-                watch.close()
+        keyed = (*self._by_job.values(), *self._by_batch.values())
+        single: list[Watch] = [watch for watches in keyed for watch in watches]
+        for watch in (*single, *self._all):
+            watch.close()
 
     @contextmanager
     def _watching(self, watches: dict[str, set[Watch]], key: str) -> Iterator[Watch]:

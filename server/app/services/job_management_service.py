@@ -146,7 +146,8 @@ def job_missing(job_id: str) -> RequestError:
 
 def not_kept(job_id: str) -> RequestError:
     """Return the refusal for a job whose input is not there."""
-    return RequestError("not_found", f"the image of job {job_id[:64]!r} was not kept; SIGHTGATE_KEEP_INPUTS says whose are")
+    said = f"the image of job {job_id[:64]!r} was not kept; SIGHTGATE_KEEP_INPUTS says whose are"
+    return RequestError("not_found", said)
 
 
 def job_view(

@@ -181,13 +181,16 @@ class JobExecutionService:
         self.refuse_if_draining()
         return await self._intake.accept_batch(plugin_names, payloads, options, terms, owner, timeout_s)
 
-    async def requeue(self, job_id: str) -> Accepted:
+    async def requeue(self, job_id: str, check: Callable[[str], None] = lambda _: None) -> Accepted:
         """Accept a new durable job with the input and options of another.
 
-        Raises RequestError ``job_not_found``, or ``not_found`` if its input was not kept; StorageError.
+        ``check`` is called with its plugin's name and may refuse by raising. Raises RequestError ``job_not_found``, or
+        ``not_found`` if its input was not kept; StorageError.
         """
         self.refuse_if_draining()
-        return await self._intake.accept_copy(await self._management.find(job_id))
+        job = await self._management.find(job_id)
+        check(job.plugin)
+        return await self._intake.accept_copy(job)
 
     def refuse_if_draining(self) -> None:
         """Raise PluginRefused ``shutting_down`` if the server takes nothing new."""
@@ -265,6 +268,11 @@ class JobExecutionService:
     def dispatching(self) -> bool:
         """Whether durable jobs are being taken up."""
         return self._dispatcher.running
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server stops, and takes nothing new."""
+        return self._draining
 
     def look_again(self) -> None:
         """Something changed that may let waiting jobs run: a plugin was enabled or reloaded."""
@@ -370,6 +378,8 @@ class JobExecutionService:
         else:
             if change.kind == "waiting":
                 self._dispatcher.wake()
+            if change.status in TERMINAL:
+                self._events.forget(change.job_id)
             if change.job_id:
                 self._events.changed_elsewhere(change.job_id)
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.governance.errors import PluginRefused, RequestError
+from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.governance.retry import RetryPolicy
 from app.services.execution.job_inputs import JobInputs
 from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, fingerprint
 from app.services.job_events import JobEvents
 from app.services.job_management_service import not_kept
-from app.storage.errors import BlobMissing, DependencyMissing, KeyConflict, KeyUsed, StorageBacklog
+from app.storage.errors import BlobMissing, DependencyMissing, KeyConflict, KeyUsed
 from app.storage.job_ids import new_job_id
 from app.storage.records import Batch, IdempotencyKey, Job, JobInput, NewJob
 from app.storage.store import JobStore
@@ -48,8 +48,7 @@ class JobIntake:
     ) -> Accepted:
         """Accept one job; it and its input are on disk when this returns.
 
-        Raises RequestError for terms that cannot be met, PluginRefused ``overloaded`` if the disk is too slow,
-        StorageError.
+        Raises RequestError for terms that cannot be met, StorageError.
         """
         job = self._make(plugin, payload, terms, owner, timeout_s)
         kept = await self._inputs.keep(payload)
@@ -164,8 +163,6 @@ class JobIntake:
         except DependencyMissing as missing:
             said = f"there is no job {missing.job_ids[0][:64]!r}, which this one is to run after"
             raise RequestError("job_not_found", said, field="after") from None
-        except StorageBacklog as slow:
-            raise PluginRefused("overloaded", "the disk is too slow for the jobs that come; try again later") from slow
         if self._events.watched:
             for job in stored:
                 self._events.changed(job)

@@ -21,7 +21,7 @@ from app.services.execution.job_outcome import JobOutcome, as_ended, ended_call,
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.services.job_events import JobEvents
 from app.services.job_results import JobResults
-from app.storage.errors import JobMissing, LeaseLost, NotStorable, StorageError
+from app.storage.errors import BlobCorrupt, BlobMissing, JobMissing, LeaseLost, NotStorable, StorageError
 from app.storage.records import Change, Job, JobEnd, Released
 from app.storage.store import JobStore
 
@@ -29,6 +29,8 @@ log = structlog.get_logger("sightgate.jobs")
 
 # Between two tries to write down how a job ended.
 FIRST_REST_S, LONGEST_REST_S = 0.1, 5.0
+# Before a job whose input could not be read is tried again.
+STORAGE_REST = timedelta(seconds=2)
 
 
 class Fate(Enum):
@@ -95,6 +97,7 @@ class JobRuns:
     def begin(self, job: Job) -> "asyncio.Task[JobOutcome | None]":
         """Run a job that was claimed. Its task returns None if it did not end: it waits again, or is another's."""
         loop = asyncio.get_running_loop()
+        self.lose([job.id])  # an attempt of ours that outlived its lease, and whose job came back to us
         context = ExecutionContext(job.id, _on_loop_clock(job.deadline), self._told_progress)
         run = self._runs[job.id] = Run(job, loop.time(), context)
         before, self._last[job.plugin] = self._last.get(job.plugin), run
@@ -189,11 +192,16 @@ class JobRuns:
                 run.settling = True
                 self._leave_desk(run)
             return await self._settle(run, outcome)
+        except StorageError as failed:  # its input cannot be read now: the disk or the network is away
+            log.error("a job cannot be run now", job=job.id, reason=str(failed))
+            await self._put_back(run, "interrupted", "storage_unavailable", datetime.now(UTC) + STORAGE_REST)
+            return None
         except Exception as fault:  # the dispatcher's boundary: a fault of ours in one job must not stop the others
             log.exception("a job could not be run", job=job.id)
             return await self._end(run, faulty(job, fault))
         finally:
-            del self._runs[job.id]
+            if self._runs.get(job.id) is run:
+                del self._runs[job.id]
             if self._last.get(job.plugin) is run:
                 del self._last[job.plugin]
             self._events.forget(job.id)
@@ -207,9 +215,9 @@ class JobRuns:
         try:
             try:
                 payload = await self._inputs.payload_of(job)
-            except StorageError as failed:
-                log.error("a job's input cannot be read", job=job.id, reason=str(failed))
-                return faulty(job, failed)
+            except (BlobMissing, BlobCorrupt) as lost:
+                log.error("a job's input is lost", job=job.id, reason=str(lost))
+                return faulty(job, lost)
             if before is not None:  # inputs are read side by side; calls are made in the order of the claims
                 await before.at_its_desk.wait()
             self._sit_down(run)
@@ -245,11 +253,13 @@ class JobRuns:
         if code == "cancelled" and run.fate is not Fate.CANCEL and not run.job.cancel_requested:
             # Nobody asked for its end: this server stops, or its worker was ended for another reason.
             how = "handed_back" if run.fate is Fate.HAND_BACK else "interrupted"
-            return await self._put_back(run, how, None if how == "handed_back" else "interrupted", None)
+            await self._put_back(run, how, None if how == "handed_back" else "interrupted", None)
+            return None
         if code is not None and code != "cancelled":
             again_at = await self._again_at(run, code)
             if again_at is not None:
-                return await self._put_back(run, "retried", code, again_at)
+                await self._put_back(run, "retried", code, again_at)
+                return None
         return await self._end(run, outcome)
 
     async def _again_at(self, run: Run, code: str) -> datetime | None:
