@@ -7,8 +7,8 @@ from typing import Any
 from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.storage.errors import CursorError
-from app.storage.jobs import JobStore
 from app.storage.records import Job, JobFilter
+from app.storage.store import JobStore
 
 MAX_PAGE = 500
 

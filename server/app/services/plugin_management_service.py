@@ -34,8 +34,8 @@ from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
 from app.services.grants import RunningRules, granted_of, obstacle_of
 from app.services.operator_file import OperatorSay, read_operator_file
-from app.storage.jobs import JobStore
 from app.storage.records import PluginOverride
+from app.storage.store import JobStore
 from sightgate.manifest import Limits, Manifest
 
 log = structlog.get_logger("sightgate.plugins")

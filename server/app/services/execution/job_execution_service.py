@@ -19,8 +19,8 @@ from app.services.execution.plugin_execution_service import PluginExecutionServi
 from app.storage.blobs import BlobStore
 from app.storage.errors import StorageError
 from app.storage.job_ids import new_job_id
-from app.storage.jobs import JobStore
-from app.storage.records import Job, JobInput
+from app.storage.records import Job, JobEnd, JobInput, NewJob
+from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate.jobs")
 
@@ -29,6 +29,7 @@ IMAGE_ROLE = "image"
 MAX_PLUGIN_NAME = 200
 LOOK_AGAIN_S = 1.0
 AFTER_FAULT_S = 1.0
+LEASE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class JobExecutionService:
             owner=owner,
         )
         if durable or self._rules.keep_all_inputs:
-            await self._store.add(job, [await self._keep_input(payload)])
+            await self._store.add([NewJob(job, [await self._keep_input(payload)])])
         else:
             self._store.record(job)
         if durable:
@@ -150,7 +151,7 @@ class JobExecutionService:
             return await self._run(running.job, payload)
         if running is not None and running.task is not None:
             return await asyncio.shield(running.task)
-        claimed = await self._store.claim_job(job_id)
+        claimed = await self._store.claim_job(job_id, datetime.now(UTC) + LEASE)
         if claimed is not None:
             return await asyncio.shield(self._begin(claimed))
         while True:  # it has ended, or somebody else waits for its end
@@ -226,7 +227,7 @@ class JobExecutionService:
             if seats > 0:
                 free[plugin] = seats
                 room -= seats
-        claimed = await self._store.claim(free) if free else []
+        claimed = await self._store.claim(free, datetime.now(UTC) + LEASE) if free else []
         for job in claimed:
             self._begin(job)
         return len(claimed)
@@ -282,10 +283,10 @@ class JobExecutionService:
         how = (job.id, status, outcome.result or None, error, datetime.now(UTC), outcome.waiting_ms, outcome.running_ms)
         if not job.durable:
             self._running.pop(job.id, None)
-            self._store.record_end(*how, started_at=job.created_at)
+            self._store.record_end(JobEnd(*how, started_at=job.created_at))
             return
         try:
-            await self._store.end(*how)
+            await self._store.end(JobEnd(*how, attempt=job.attempt))
         except IllegalTransition:
             log.warning("the job had ended already", job=job.id, status=status)
 
