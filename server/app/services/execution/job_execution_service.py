@@ -101,7 +101,7 @@ class JobExecutionService:
             store, plugins, inputs, results, events, observer, self.look_again, self._ran, self._job_ended
         )
         dispatch = DispatchRules(self._rules.at_once, self._rules.lease_s)
-        self._dispatcher = JobDispatcher(store, plugins, self._runs, dispatch, self._expired)
+        self._dispatcher = JobDispatcher(store, plugins, self._runs, dispatch, self._ended_unrun)
         self._leases = JobLeases(store, self._runs, self._rules.lease_s, self._recovered)
         self._intake = JobIntake(store, inputs, events, policy_of, self._dispatcher.added)
         self._progressed = events.progressed
@@ -365,13 +365,14 @@ class JobExecutionService:
         if job.webhook is not None and self._webhooks is not None:
             self._webhooks.wake()
 
-    def _expired(self, jobs: Sequence[Job]) -> None:
+    def _ended_unrun(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._runs.tell_end(job, Released())
 
     def _recovered(self, recovery: Recovery) -> None:
         for job_id in (*recovery.requeued, *recovery.interrupted):
             self._events.changed_elsewhere(job_id)
+        self._ended_unrun(recovery.ended)
         self._dispatcher.wake()
 
     def _changed_elsewhere(self, change: Change) -> None:
