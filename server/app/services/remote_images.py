@@ -1,0 +1,71 @@
+"""Images that a caller names by URL: fetched within limits, and told apart by code when they are not."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.governance.errors import RequestError
+from app.outbound.client import Fetched, OutboundHttp
+from app.outbound.errors import AnswerTooLarge, CallFailed, UrlRefused
+
+TURN_ON = "SIGHTGATE_IMAGE_URLS=on"
+FIELD = "image_url"
+
+
+class RemoteImages(Protocol):
+    """Where the images come from that requests name by URL."""
+
+    async def fetch(self, url: str, timeout_s: float | None) -> Fetched:
+        """Return the image at a URL, within ``timeout_s`` and the server's own limit. Raises RequestError."""
+        ...
+
+
+class NoRemoteImages:
+    """What stands there while the operator has not turned it on."""
+
+    async def fetch(self, url: str, timeout_s: float | None) -> Fetched:
+        """Raise RequestError ``image_url_disabled``."""
+        said = f"this server fetches no images; its operator turns it on by {TURN_ON}"
+        raise RequestError("image_url_disabled", said, field=FIELD)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRules:
+    """Largest image, bytes; longest fetch, seconds, waiting for a turn included; how many are fetched at once."""
+
+    max_bytes: int
+    timeout_s: float
+    at_once: int = 16
+
+
+class FetchedImages:
+    """Fetches images through the guarded way out. ``observe`` is told the code of each end, None for success."""
+
+    def __init__(self, http: OutboundHttp, rules: FetchRules, observe: Callable[[str | None], None]) -> None:
+        self._http = http
+        self._rules = rules
+        self._observe = observe
+        self._turns = asyncio.Semaphore(rules.at_once)
+
+    async def fetch(self, url: str, timeout_s: float | None) -> Fetched:
+        """Return the image. Raises RequestError ``image_url_refused``, ``image_url_failed``, ``image_url_too_large``."""
+        limit_s = min(self._rules.timeout_s, timeout_s or self._rules.timeout_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                async with self._turns:
+                    fetched = await self._http.fetch(url, max_bytes=self._rules.max_bytes, timeout_s=limit_s)
+        except UrlRefused as refused:
+            raise self._refusal("image_url_refused", str(refused)) from None
+        except CallFailed as failed:
+            raise self._refusal("image_url_failed", str(failed)) from None
+        except TimeoutError:
+            raise self._refusal("image_url_failed", f"the URL did not answer within {limit_s:g} s") from None
+        except AnswerTooLarge as large:
+            raise self._refusal("image_url_too_large", str(large)) from None
+        self._observe(None)
+        return fetched
+
+    def _refusal(self, code: str, message: str) -> RequestError:
+        self._observe(code)
+        return RequestError(code, message, field=FIELD)
