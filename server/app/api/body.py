@@ -13,11 +13,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from app.governance.errors import RequestError, shorten
-from app.services.execution.analysis_execution_service import AnalysisRequest, EncodedImage, UploadedImage
+from app.services.execution.analysis_execution_service import (
+    AnalysisRequest,
+    EncodedImage,
+    RemoteImage,
+    UploadedImage,
+)
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
-FIELDS = frozenset({"plugin", "image", "mime_type", "options", "timeout_s"})
+FIELDS = frozenset({"plugin", "image", "image_url", "mime_type", "options", "timeout_s"})
 MAX_TIMEOUT_S = 86_400
 MAX_FIELD_BYTES = 1024 * 1024
 
@@ -82,7 +87,7 @@ def _within(body: bytes, limit: int) -> bytes:
 
 
 async def read_json(request: Request, limit: int) -> AnalysisRequest:
-    """Read ``{plugin, image (base64), mime_type, options}``. Raises RequestError."""
+    """Read ``{plugin, image (base64) or image_url, mime_type, options}``. Raises RequestError."""
     kind = content_type(request)
     if kind != JSON and not kind.endswith("+json"):
         raise _unsupported(kind, f"send {JSON}")
@@ -102,15 +107,31 @@ def parse_json(body: bytes) -> AnalysisRequest:
         unknown = next(iter(data.keys() - FIELDS))
         said = f"there is no field {shorten(unknown)!r}; there are {', '.join(sorted(FIELDS))}"
         raise RequestError("unknown_field", said, field=shorten(unknown))
-    if "image" not in data:
-        raise RequestError("malformed_request", "image is missing; send it as base64", field="image")
-    image = EncodedImage(_text(data, "image"), _text(data, "mime_type") or None)
+    image = image_from(data)
     timeout_s = _timeout(data.get("timeout_s"))
     return AnalysisRequest(_text(data, "plugin"), image, _options(data.get("options")), timeout_s=timeout_s)
 
 
+def image_from(data: dict[str, Any]) -> EncodedImage | RemoteImage:
+    """Return the image of a JSON object with ``image`` or ``image_url``, and ``mime_type``. Raises RequestError."""
+    mime_type = _text(data, "mime_type") or None
+    if data.get("image_url") is not None:
+        if data.get("image") is not None:
+            raise _two_images()
+        return RemoteImage(_text(data, "image_url"), mime_type)
+    if "image" not in data:
+        raise RequestError("malformed_request", "image is missing; send it as base64, or an image_url", field="image")
+    return EncodedImage(_text(data, "image"), mime_type)
+
+
+def _two_images() -> RequestError:
+    return RequestError("malformed_request", "there is an image and an image_url; send one of them", field="image_url")
+
+
 async def read_any(request: Request, limit: int, before_body: Callable[[str], None] | None = None) -> AnalysisRequest:
     """Read a request as JSON, as a multipart upload, or as a raw image with ``?plugin=&options=``.
+
+    An upload and a raw body may name the image by ``image_url`` instead.
 
     ``before_body`` is called with the plugin's name where that is known before the body, and may refuse by raising.
     """
@@ -125,22 +146,28 @@ async def read_any(request: Request, limit: int, before_body: Callable[[str], No
 
 
 async def _read_raw(request: Request, limit: int, before_body: Callable[[str], None] | None) -> AnalysisRequest:
-    plugin, options_text, timeout_s = _raw_parameters(request.scope["query_string"])
+    plugin, options_text, timeout_s, image_url = _raw_parameters(request.scope["query_string"])
     if before_body is not None:
         before_body(plugin)
     options = _options_text(options_text)
-    image = UploadedImage(await read_body(request, limit), _header(request, b"content-type"))
-    return AnalysisRequest(plugin, image, options, timeout_s=timeout_s)
+    body = await read_body(request, limit)
+    if image_url is None:
+        uploaded = UploadedImage(body, _header(request, b"content-type"))
+        return AnalysisRequest(plugin, uploaded, options, timeout_s=timeout_s)
+    if body:
+        raise _two_images()
+    return AnalysisRequest(plugin, RemoteImage(image_url, None), options, timeout_s=timeout_s)
 
 
 @lru_cache(maxsize=256)
-def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None]:
-    """Return plugin, options as text, and time limit. Callers send the same few again and again: they are kept."""
+def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None, str | None]:
+    """Return plugin, options as text, time limit, and image URL. Callers send the same few again and again."""
     query = QueryParams(query_string)
-    unknown = set(query.keys()) - {"plugin", "options", "timeout_s"}
+    unknown = set(query.keys()) - {"plugin", "options", "timeout_s", "image_url"}
     if unknown:
         raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
-    return query.get("plugin", ""), query.get("options", ""), _timeout(query.get("timeout_s"))
+    timeout_s = _timeout(query.get("timeout_s"))
+    return query.get("plugin", ""), query.get("options", ""), timeout_s, query.get("image_url")
 
 
 async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
@@ -155,16 +182,24 @@ async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
         unknown = set(form.keys()) - FIELDS
         if unknown:
             raise RequestError("unknown_field", f"there is no field {shorten(sorted(unknown)[0])!r}")
-        upload = form.get("image")
-        if not isinstance(upload, UploadFile):
-            raise RequestError("malformed_request", "image must be a file part", field="image")
-        declared = _form_text(form, "mime_type") or upload.content_type
-        image = UploadedImage(await upload.read(), declared)
+        image = await _form_image(form)
         options = _options_text(_form_text(form, "options"))
         timeout_s = _timeout(_form_text(form, "timeout_s") or None)
         return AnalysisRequest(_form_text(form, "plugin"), image, options, timeout_s=timeout_s)
     finally:
         await form.close()
+
+
+async def _form_image(form: Any) -> UploadedImage | RemoteImage:
+    upload = form.get("image")
+    declared = _form_text(form, "mime_type") or None
+    if "image_url" in form:
+        if upload is not None:
+            raise _two_images()
+        return RemoteImage(_form_text(form, "image_url"), declared)
+    if not isinstance(upload, UploadFile):
+        raise RequestError("malformed_request", "image must be a file part", field="image")
+    return UploadedImage(await upload.read(), declared or upload.content_type)
 
 
 def _bounded(request: Request, limit: int) -> Any:

@@ -43,6 +43,18 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self._registry,
         )
+        self._image_urls = Counter(
+            "sightgate_image_urls",
+            "Images fetched from a URL, by `success` or the error's code.",
+            ("outcome",),
+            registry=self._registry,
+        )
+        self._deliveries = Counter(
+            "sightgate_webhook_deliveries",
+            "Calls of webhooks: `delivered`, `failed` (tried again), `given_up`.",
+            ("outcome",),
+            registry=self._registry,
+        )
         self._children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
     def add_gauges(self, gauges: Gauges) -> None:
@@ -83,6 +95,14 @@ class Metrics:
         name = plugin if self._known_plugin(plugin) else OVERLONG
         self._refusals.labels(name, code).inc()
         log.info("refused", plugin=plugin[:200], code=code)
+
+    def fetched(self, code: str | None) -> None:
+        """Count one image named by URL; ``code`` is None if it was fetched."""
+        self._image_urls.labels(code or "success").inc()
+
+    def called_webhook(self, outcome: str) -> None:
+        """Count one call of a webhook."""
+        self._deliveries.labels(outcome).inc()
 
     def render(self) -> bytes:
         """Return all figures in Prometheus' text format."""
