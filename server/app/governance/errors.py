@@ -74,6 +74,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "cancelled": ErrorCode(_P, False, "The call was cancelled."),
     "interrupted": ErrorCode(_P, True, "The server ended while the call ran."),
     "deadline_exceeded": ErrorCode(_P, True, "The call's deadline passed before it could run."),
+    "dependency_failed": ErrorCode(_P, False, "A job that this one needs has failed or was cancelled."),
     "not_found": ErrorCode(_V, False, "There is nothing at this address."),
     "method_not_allowed": ErrorCode(_V, False, "The address does not take this method."),
     "job_not_found": ErrorCode(_V, False, "No job has this id."),
