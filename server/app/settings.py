@@ -30,8 +30,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(50 * 1024 * 1024, ge=1024, description="Largest request body, bytes.")
     blob_url: str | None = Field(
         None,
-        description="Where inputs and large results are kept: a folder, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`; "
-        "`blobs` in the data folder if unset.",
+        description="Where inputs and large results are kept: a folder, or "
+        "`s3://BUCKET/PREFIX?endpoint=URL&region=NAME`. Unset: `blobs` in the data folder.",
     )
     image_urls: Literal["off", "on"] = Field("off", description="Whether images named by `image_url` are fetched.")
     image_url_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest fetch of an image, seconds in all.")

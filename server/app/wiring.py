@@ -1,7 +1,7 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -11,6 +11,9 @@ from app.governance.lifecycle import Availability
 from app.governance.validation import InputRules, OutputRules
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
+from app.outbound.addresses import AddressRules
+from app.outbound.client import OutboundHttp
+from app.outbound.targets import TargetRules
 from app.plugins.loader.environments import PluginEnvironments
 from app.plugins.loader.plugin_discovery import DiscoveryOptions
 from app.plugins.loader.plugin_registry import PluginRegistry, get_registry
@@ -30,7 +33,9 @@ from app.services.grants import RunningRules
 from app.services.job_management_service import JobManagementService, job_view
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
-from app.settings import Settings
+from app.services.remote_images import FetchedImages, FetchRules, NoRemoteImages, RemoteImages
+from app.services.webhook_service import DEFAULT_RETRY, DeliveryRules, NoWebhooks, WebhookService
+from app.settings import Settings, networks_of, ports_of
 from app.storage.blobs import open_blobs
 from app.storage.data_folder import DataFolderLock
 from app.storage.jobs import Durability, JobStore
@@ -47,6 +52,8 @@ class Sightgate:
 
     settings: Settings
     registry: PluginRegistry
+    remote_images: RemoteImages
+    webhooks: WebhookService | NoWebhooks
     tool_runner: ToolRunner
     plugin_execution: PluginExecutionService
     job_execution: JobExecutionService
@@ -75,6 +82,7 @@ class Sightgate:
             await self.plugins.discover(only)
             if dispatch:
                 await self.job_execution.start()
+                await self.webhooks.start()
         except BaseException:
             await self.stop()
             raise
@@ -83,6 +91,8 @@ class Sightgate:
     async def stop(self) -> None:
         """Let running jobs end within the drain time, end the workers, flush the store."""
         await self.job_execution.stop()
+        await self.webhooks.stop()
+        await self.remote_images.close()
         await self.plugins.close()
         self.threads.close()
         await self.store.close()
@@ -119,8 +129,10 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     plugin_execution = PluginExecutionService(
         registry, tool_runner, home, rules=_admission_rules(settings), observer=metrics
     )
+    blobs = open_blobs(settings.blob_url or data / "blobs")
+    remote_images, webhooks = _remote_images(settings, metrics), _webhooks(settings, store, metrics)
     job_rules = JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s)
-    job_execution = JobExecutionService(store, open_blobs(data / "blobs"), plugin_execution, job_view, home, job_rules)
+    job_execution = JobExecutionService(store, blobs, plugin_execution, job_view, home, job_rules)
     confinement = _confinement(settings)
     plugins = PluginManagementService(
         registry,
@@ -140,10 +152,14 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     return Sightgate(
         settings=settings,
         registry=registry,
+        remote_images=remote_images,
+        webhooks=webhooks,
         tool_runner=tool_runner,
         plugin_execution=plugin_execution,
         job_execution=job_execution,
-        analysis_execution=AnalysisExecutionService(AnalysisService(), job_execution, plugin_execution, home),
+        analysis_execution=AnalysisExecutionService(
+            AnalysisService(remote_images), job_execution, plugin_execution, home
+        ),
         plugins=plugins,
         jobs=JobManagementService(store),
         metrics=metrics,
@@ -170,6 +186,26 @@ def build_installation(settings: Settings, server: RunningServer) -> PluginInsta
         settings.start_timeout_s,
         server,
     )
+
+
+def _remote_images(settings: Settings, metrics: Metrics) -> RemoteImages:
+    if settings.image_urls == "off":
+        return NoRemoteImages()
+    rules = FetchRules(settings.image_url_max_bytes or settings.max_body_bytes, settings.image_url_timeout_s)
+    return FetchedImages(_outbound(settings, settings.image_url_allow_networks), rules, metrics.fetched)
+
+
+def _webhooks(settings: Settings, store: JobStore, metrics: Metrics) -> WebhookService | NoWebhooks:
+    if settings.webhook_secret is None:
+        return NoWebhooks()
+    retry = replace(DEFAULT_RETRY, max_attempts=settings.webhook_max_attempts)
+    rules = DeliveryRules(settings.webhook_secret.get_secret_value(), settings.webhook_timeout_s, retry)
+    http = _outbound(settings, settings.webhook_allow_networks)
+    return WebhookService(store, http, rules, metrics.called_webhook)
+
+
+def _outbound(settings: Settings, allowed: str) -> OutboundHttp:
+    return OutboundHttp(TargetRules(AddressRules(networks_of(allowed)), ports_of(settings.outbound_ports)))
 
 
 def _confinement(settings: Settings) -> Confinement:

@@ -40,6 +40,9 @@ class AddressRules:
         return is_public(address) or any(address in network for network in self.allowed)
 
 
+PUBLIC_ONLY = AddressRules()
+
+
 def is_public(address: Address) -> bool:
     """Tell whether an address is one of the public internet, by itself and not as a way to another."""
     if isinstance(address, IPv6Address) and address not in _ROUTED_IPV6:

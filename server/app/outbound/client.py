@@ -57,7 +57,7 @@ class OutboundHttp:
         raise UrlRefused(f"the URL redirects more than {MAX_REDIRECTS} times")
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float) -> int:
-        """Send a body and return the status of the answer, whose own body is not read. Raises UrlRefused, CallFailed."""
+        """Send a body; return the status of the answer, whose own body is not read. Raises UrlRefused, CallFailed."""
         async with _within(timeout_s):
             request = httpx.Request("POST", self._rules.parse(url), headers=_with_ours(headers), content=body)
             async with self._sent(request) as response:
@@ -103,8 +103,11 @@ def _with_ours(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 def _said_of(failed: httpx.TransportError) -> str:
     """Return a sentence that tells nothing of what answered, or whether anything did."""
-    if isinstance(failed.__cause__, BaseException) and isinstance(failed.__cause__.__cause__, ssl.SSLError):
-        return "the URL's host could not be verified: its certificate"
+    cause: BaseException | None = failed
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "the URL's host has no certificate that proves it"
+        cause = cause.__cause__ or cause.__context__
     return "the URL could not be reached, or its answer is broken"
 
 

@@ -1,6 +1,7 @@
 """From a URL to the addresses that may be called for it: parsed, judged, resolved once."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from ipaddress import ip_address
 import httpx
 import structlog
 
-from app.outbound.addresses import Address, AddressRules
+from app.outbound.addresses import PUBLIC_ONLY, Address, AddressRules
 from app.outbound.errors import CallFailed, UrlRefused
 
 log = structlog.get_logger("sightgate.outbound")
@@ -18,6 +19,8 @@ MAX_URL_LENGTH = 8_192
 # Of a host with many addresses, so many are tried.
 MAX_ADDRESSES = 4
 
+# A name in ASCII, or an IPv6 address. An IPv4 address looks like a name, in all of its notations.
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _PORTS = {"http": 80, "https": 443}
 # The resolver could not be asked. Any other failure is the name's, and is told like an address that is not allowed:
 # whoever guesses at internal names must not learn which there are.
@@ -45,7 +48,7 @@ class Target:
 class TargetRules:
     """What may be called: http and https, on some ports, at addresses that are public or allowed."""
 
-    addresses: AddressRules = AddressRules()
+    addresses: AddressRules = PUBLIC_ONLY
     ports: frozenset[int] = frozenset(_PORTS.values())
     resolve: Resolve = resolve_by_system
 
@@ -68,6 +71,8 @@ class TargetRules:
             raise UrlRefused("a URL with a user name or a password is not called")
         if not url.host:
             raise UrlRefused("the URL names no host")
+        if not _HOST.fullmatch(url.raw_host.decode("ascii")):
+            raise UrlRefused("the URL is none, or names no valid host")
         if (url.port or _PORTS[url.scheme]) not in self.ports:
             raise UrlRefused(f"the URL's port is not allowed; allowed are {', '.join(map(str, sorted(self.ports)))}")
 

@@ -20,6 +20,10 @@ class RemoteImages(Protocol):
         """Return the image at a URL, within ``timeout_s`` and the server's own limit. Raises RequestError."""
         ...
 
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
 
 class NoRemoteImages:
     """What stands there while the operator has not turned it on."""
@@ -28,6 +32,9 @@ class NoRemoteImages:
         """Raise RequestError ``image_url_disabled``."""
         said = f"this server fetches no images; its operator turns it on by {TURN_ON}"
         raise RequestError("image_url_disabled", said, field=FIELD)
+
+    async def close(self) -> None:
+        """There are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class FetchedImages:
         self._turns = asyncio.Semaphore(rules.at_once)
 
     async def fetch(self, url: str, timeout_s: float | None) -> Fetched:
-        """Return the image. Raises RequestError ``image_url_refused``, ``image_url_failed``, ``image_url_too_large``."""
+        """Return the image. Raises RequestError ``image_url_refused``, ``…_failed``, ``…_too_large``."""
         limit_s = min(self._rules.timeout_s, timeout_s or self._rules.timeout_s)
         try:
             async with asyncio.timeout(limit_s):
@@ -65,6 +72,10 @@ class FetchedImages:
             raise self._refusal("image_url_too_large", str(large)) from None
         self._observe(None)
         return fetched
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
 
     def _refusal(self, code: str, message: str) -> RequestError:
         self._observe(code)
