@@ -43,7 +43,7 @@ async def _fetch(http: OutboundHttp, url: str, max_bytes: int = 10_000, timeout_
 
 def _names(**hosts: str) -> Resolve:
     async def resolve(host: str, _: int) -> Sequence[Address]:
-        return [ip_address(address) for address in hosts[host.replace(".", "_")].split()]
+        return [ip_address(address) for address in hosts.get(host.replace(".", "_"), host).split()]
 
     return resolve
 
