@@ -16,10 +16,6 @@ log = structlog.get_logger("sightgate.execution")
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 OVERLONG = "unknown"
 
-# Shown from the start: what has not happened is 0.
-_IMAGE_URL_OUTCOMES = ("success", "image_url_refused", "image_url_failed", "image_url_too_large")
-_DELIVERY_OUTCOMES = ("delivered", "failed", "given_up")
-
 Gauges = Callable[[], Iterable[Metric]]
 
 
@@ -59,10 +55,6 @@ class Metrics:
             ("outcome",),
             registry=self._registry,
         )
-        for outcome in _IMAGE_URL_OUTCOMES:
-            self._image_urls.labels(outcome)
-        for outcome in _DELIVERY_OUTCOMES:
-            self._deliveries.labels(outcome)
         self._children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
     def add_gauges(self, gauges: Gauges) -> None:
