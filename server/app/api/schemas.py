@@ -130,13 +130,13 @@ class JobUploadBody(UploadBody):
 
 
 class BatchImage(BaseModel):
-    """One image of a batch, as base64. ``name`` is for the sender's own use."""
+    """One image of a batch, as base64 or by URL. ``name`` is for the sender's own use."""
 
     model_config = ConfigDict(extra="forbid")
 
     image: str | None = Field(None, description="The image file's bytes as base64; this or `image_url`.")
     image_url: str | None = Field(None, description="As for a single analysis; at most 100 in a batch.")
-    mime_type: str = Field(description="As for a single image.")
+    mime_type: str | None = Field(None, description="As for a single image.")
     name: str | None = Field(None, description="For your own use; it is not kept.")
 
 
