@@ -1,5 +1,6 @@
 """Images named by URL, through HTTP and the command line, from a server of the test's own on loopback."""
 
+import base64
 import json
 import subprocess
 import threading
@@ -230,3 +231,36 @@ def test_without_a_server_the_settings_of_the_command_hold(home: Home, tmp_path:
     code, lines = _command(off, f"{site}/a.png")
     assert code == 1
     assert lines[0]["error"]["details"]["code"] == "image_url_disabled"
+
+
+def test_a_batch_may_mix_images_and_urls(server: RunningServer, site: str) -> None:
+    images = [
+        {"image_url": f"{site}/a.png"},
+        {"image": base64.b64encode(PNG).decode(), "mime_type": "image/png"},
+        {"image_url": f"{site}/untyped"},
+    ]
+    answer = server.http.post("/v1/jobs/batch", json={"plugins": ["echo"], "images": images})
+    assert answer.status_code == 202, answer.text
+    for job_id in answer.json()["jobs"]:
+        assert server.ended_job(job_id)["result"]["bytes"] == len(PNG)
+    before = len(server.jobs())
+    images.append({"image_url": f"{site}/missing"})
+    answer = server.http.post("/v1/jobs/batch", json={"plugins": ["echo"], "images": images})
+    assert_error(answer, 400, "image_url_failed")
+    answer = server.http.post("/v1/jobs/batch", json={"plugins": ["echo"], "images": [images[0]] * 101})
+    assert_error(answer, 400, "malformed_request")
+    assert len(server.jobs()) == before
+
+
+def test_the_same_key_and_url_give_the_same_job_whatever_is_there_by_now(server: RunningServer, site: str) -> None:
+    def submit(path: str) -> httpx.Response:
+        body = {"plugin": "echo", "image_url": site + path}
+        return server.http.post("/v1/jobs", json=body, headers={"idempotency-key": "once"})
+
+    PAGES["/changing"] = PAGES["/a.png"]
+    first = submit("/changing")
+    PAGES["/changing"] = PAGES["/wrong"]
+    again = submit("/changing")
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert_error(submit("/a.png"), 422, "idempotency_conflict")
