@@ -6,7 +6,7 @@ PACKAGES := sdk server $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproj
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-quick bench-peers bench-scaling audit lock clean
+.PHONY: help setup run test check bench bench-quick bench-peers bench-jobs bench-scaling audit lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ bench-quick: setup ## the cost of the gate, of a worker call and of HTTP, beside
 
 bench-peers: setup ## beside other servers, into docs/benchmarks.md; options: ARGS="--rounds 1 --only litserve"
 	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-jobs: setup ## durable jobs beside job queues, into docs/benchmarks-jobs.md; options: ARGS="--quick"
+	$(BIN)/python -m benchmarks.jobs $(ARGS)
 
 bench-scaling: setup ## what more workers bring, and what a very large image does to other calls
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
