@@ -24,8 +24,6 @@ def main() -> None:
         return
     # As Ctrl-C does: leave through the blocks that end the servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / ".gitignore").write_text("*\n")
     queues = choose(asked.only)
     plan = QUICK if asked.quick else Plan(asked.rounds, asked.jobs, asked.picks)
     print(f"{len(queues)} queues, {plan.rounds} rounds, {plan.jobs} jobs each", flush=True)

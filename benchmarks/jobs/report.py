@@ -116,9 +116,8 @@ def _growth(figures: Figures) -> str:
 
 def _notes(figures: Figures) -> str:
     lines = [f"- {row.title} is left out: {row.left_out}." for row in figures.rows if row.left_out]
-    for row in figures.measured():
-        if twice := sum(sample.twice for sample in figures.of(row.name).values()):
-            lines.append(f"- {row.title} ran jobs a second time, {twice} in all.")
+    twice = {row.title: sum(sample.twice for sample in figures.of(row.name).values()) for row in figures.measured()}
+    lines += [f"- {title} ran jobs a second time, {times} in all." for title, times in twice.items() if times]
     return "\n".join(["## Notes", "", *lines]) if lines else ""
 
 

@@ -90,6 +90,8 @@ def placed(queue: Queue, programs: Path) -> Iterator[Place]:
         LeftOut: Something of it does not start.
     """
     mark = secrets.token_hex(8)
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / ".gitignore").write_text("*\n")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobs-", ignore_cleanup_errors=True)))
         # PostgreSQL runs as another user, who must come through.

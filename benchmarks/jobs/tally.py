@@ -30,8 +30,8 @@ def run(data: bytes) -> int:
 class Tally:
     """Reads the file from the other side."""
 
-    def __init__(self) -> None:
-        self._file = Path(os.environ[PLACE])
+    def __init__(self, file: Path) -> None:
+        self._file = file
         self._file.touch()
 
     def count(self) -> int:
@@ -57,7 +57,7 @@ class Counted:
     """The half of a submitter that all but Sightgate share."""
 
     def __init__(self) -> None:
-        self._tally = Tally()
+        self._tally = Tally(Path(os.environ[PLACE]))
 
     async def all_done(self, jobs: int) -> bool:
         return self._tally.count() >= jobs and self._tally.distinct() >= jobs
