@@ -9,7 +9,7 @@ from benchmarks.jobs.catalog import QUEUES, Queue
 from benchmarks.jobs.figures import Figures, read, save
 from benchmarks.jobs.growth import measure_growth
 from benchmarks.jobs.report import render_page
-from benchmarks.jobs.rounds import Plan, measure
+from benchmarks.jobs.rounds import Plan, measure, measure_listings
 from benchmarks.peers.environments import FOLDER, ROOT
 from benchmarks.sample import jpeg_of_150_kb
 
@@ -30,6 +30,8 @@ def main() -> None:
     figures = measure(queues, plan, jpeg_of_150_kb())
     if asked.memory:
         figures.growth = measure_growth(asked.memory)
+    if asked.listing:
+        measure_listings(asked.listing, figures)
     save(figures, FOLDER / KEPT)
     write(figures, asked.out)
 
@@ -49,6 +51,9 @@ def read_arguments() -> argparse.Namespace:
         default=0,
         metavar="JOBS",
         help="also: is memory flat over so many",
+    )
+    arguments.add_argument(
+        "--listing", type=int, nargs="?", const=1_000_000, default=0, metavar="JOBS", help="also: pages out of so many"
     )
     arguments.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the page")
     arguments.add_argument("--render", type=Path, metavar="FIGURES", help="write the page of a run's figures-jobs.json")

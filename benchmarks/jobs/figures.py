@@ -46,6 +46,7 @@ class Setting:
     jobs: int
     picks: int
     image_bytes: int
+    listed: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ class Growth:
     exact: bool
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Milliseconds a page of one filter took out of `Setting.listed` jobs: the median, and the longest of all tries."""
+
+    store: str
+    what: str
+    p50_ms: float
+    worst_ms: float
+
+
 @dataclass
 class Figures:
     """Everything of one measurement. It grows while the rounds run."""
@@ -65,6 +76,7 @@ class Figures:
     rows: list[Row] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
+    listings: list[Listing] = field(default_factory=list)
 
     def measured(self) -> list[Row]:
         return [row for row in self.rows if not row.left_out and self.of(row.name)]
@@ -109,4 +121,5 @@ def read(file: Path) -> Figures:
         [Row(**row) for row in kept["rows"]],
         [Sample(**row) for row in kept["samples"]],
         [Growth(**row) for row in kept["growth"]],
+        [Listing(**row) for row in kept["listings"]],
     )

@@ -17,6 +17,7 @@ def render_page(figures: Figures) -> str:
         _table(figures),
         _durability(figures),
         _growth(figures),
+        _listings(figures),
         _notes(figures),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -112,6 +113,20 @@ def _growth(figures: Figures) -> str:
     rows = [f"| {one.jobs} | {'' if one.exact else '≤ '}{one.mib:.0f} |" for one in figures.growth]
     text = "All processes of `sightgate serve` on SQLite (proportional set size), after jobs with small inputs."
     return "\n".join(["## Memory", "", text, "", "| jobs | MiB |", "|---:|---:|", *rows])
+
+
+def _listings(figures: Figures) -> str:
+    if not figures.listings:
+        return ""
+    stores = list(dict.fromkeys(one.store for one in figures.listings))
+    cells = {(one.store, one.what): f"{one.p50_ms:.1f} / {one.worst_ms:.1f}" for one in figures.listings}
+    rows = [
+        f"| {what} | {' | '.join(cells.get((store, what), NO_FIGURE) for store in stores)} |"
+        for what in dict.fromkeys(one.what for one in figures.listings)
+    ]
+    text = f"A page of 50 out of {figures.setting.listed:,} jobs, read in-process: median / longest, ms. Aim: ≤ 50 ms."
+    titles = " | ".join(stores)
+    return "\n".join(["## Listing", "", text, "", f"| filter | {titles} |", f"|---|{'---:|' * len(stores)}", *rows])
 
 
 def _notes(figures: Figures) -> str:

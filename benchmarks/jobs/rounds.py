@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from benchmarks.jobs.catalog import Queue
-from benchmarks.jobs.figures import Figures, Row, Sample, Setting, done_s, enqueued_s
+from benchmarks.jobs.catalog import QUEUES, Queue
+from benchmarks.jobs.figures import Figures, Listing, Row, Sample, Setting, done_s, enqueued_s
 from benchmarks.jobs.services import free_port, service
 from benchmarks.jobs.tally import PLACE
 from benchmarks.peers.environments import FOLDER, ROOT, LeftOut, prepare_environment, version_of
@@ -106,6 +107,19 @@ def placed(queue: Queue, programs: Path) -> Iterator[Place]:
         yield place
 
 
+def measure_listings(jobs: int, figures: Figures) -> None:
+    """Fill a store of each kind with so many jobs, and time pages of its listing."""
+    figures.setting = replace(figures.setting, listed=jobs)
+    for queue in (queue for queue in QUEUES if queue.application.endswith(".in_process")):
+        try:
+            with placed(queue, prepare_environment(queue)) as place:
+                said = _drive(place, ["-m", "benchmarks.jobs.listing", str(jobs)], b"")
+        except LeftOut as reason:
+            print(f"  no listing of {queue.title}: {reason}", flush=True)
+            continue
+        figures.listings += [Listing(**row) for row in said]
+
+
 def _prepare_all(queues: tuple[Queue, ...], figures: Figures) -> dict[str, Path]:
     programs = {}
     for queue in queues:
@@ -130,7 +144,7 @@ def _measure_one(queue: Queue, programs: Path, plan: Plan, turn: int, image: byt
     print(f"  {queue.title:<34}{rates}   idle pick-up {pick_up:7.1f} ms", flush=True)
 
 
-def _drive(place: Place, asked: list[str], image: bytes) -> dict[str, object]:
+def _drive(place: Place, asked: list[str], image: bytes) -> Any:
     with (FOLDER / f"{place.queue.name}-driver.log").open("wb") as log:
         try:
             done = subprocess.run(
@@ -147,8 +161,7 @@ def _drive(place: Place, asked: list[str], image: bytes) -> dict[str, object]:
             raise LeftOut(f"it did not come to an end within {LIMIT_S:.0f} s") from failure
     if done.returncode:
         raise LeftOut("its jobs could not be given or did not all run right")
-    said: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return said
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _prepare(place: Place) -> None:

@@ -46,17 +46,22 @@ class Submitter:
         return sum(job.attempt - 1 for job in jobs if job is not None)
 
 
-@asynccontextmanager
-async def submitter() -> AsyncIterator[Submitter]:
-    folder = Path(os.environ["BENCHMARK_FOLDER"])
+def build_services() -> Sightgate:
+    """Build Sightgate as the benchmark's environment says: which folder, which database. Raises ValueError."""
     database = {DATABASE: url} if (url := os.environ.get("BENCHMARK_URL")) else {}
     if database and DATABASE not in Settings.model_fields:
         raise ValueError("this version knows no PostgreSQL")
+    folder = Path(os.environ["BENCHMARK_FOLDER"])
     settings = Settings(data_dir=folder, plugins_dir=PLUGINS, installed_plugins=False, **database)
+    return build(settings, PluginRegistry())
+
+
+@asynccontextmanager
+async def submitter() -> AsyncIterator[Submitter]:
     # As the server does: a line an execution, into a file.
-    with (folder / "log").open("w") as log:
+    with (Path(os.environ["BENCHMARK_FOLDER"]) / "log").open("w") as log:
         configure_logs("json", "info", log)
-        services = build(settings, PluginRegistry())
+        services = build_services()
         await services.start(only=(PLUGIN,))
         try:
             yield Submitter(services)

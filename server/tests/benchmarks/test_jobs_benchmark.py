@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.jobs import rounds, tally  # noqa: E402
 from benchmarks.jobs.catalog import QUEUES  # noqa: E402
-from benchmarks.jobs.figures import Figures, Growth, Row, Sample, Setting, read, save  # noqa: E402
+from benchmarks.jobs.figures import Figures, Growth, Listing, Row, Sample, Setting, read, save  # noqa: E402
 from benchmarks.jobs.images import numbered  # noqa: E402
 from benchmarks.jobs.report import render_page  # noqa: E402
 from benchmarks.sample import jpeg_of_150_kb  # noqa: E402
@@ -58,9 +58,11 @@ def test_a_queue_that_was_left_out_or_ran_jobs_twice_is_named(figures):
 
 def test_figures_are_the_same_after_being_kept(figures, tmp_path):
     figures.growth.append(Growth(1000, 150.5, True))
+    figures.listings.append(Listing("SQLite", "no filter", 1.25, 3.0))
     save(figures, tmp_path / "figures.json")
     assert read(tmp_path / "figures.json") == figures
     assert "| 1000 | 150 |" in render_page(figures)
+    assert "| no filter | 1.2 / 3.0 |" in render_page(figures)
 
 
 def test_calls_of_other_processes_are_counted_once_each(tmp_path):
