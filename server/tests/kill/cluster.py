@@ -78,9 +78,15 @@ class Member:
 class Cluster:
     """All members, and their database."""
 
-    def __init__(self, members: Sequence[Member], postgres: PostgresServer | None = None) -> None:
+    def __init__(self, members: Sequence[Member], blobs: Path, postgres: PostgresServer | None = None) -> None:
         self.members = members
+        self.blobs = blobs
         self.postgres = postgres
+
+    @property
+    def database(self) -> Path | str:
+        """What `open_store` takes."""
+        return self.postgres.url if self.postgres is not None else self.members[0].home.data / "jobs.sqlite3"
 
     def urls(self) -> list[str]:
         """Where a client may ask now."""
@@ -98,7 +104,8 @@ class Cluster:
 @contextlib.contextmanager
 def sqlite_cluster(folder: Path) -> Iterator[Cluster]:
     """One server on SQLite."""
-    cluster = Cluster([Member(make_home(folder / "one", "toiling", **SETTINGS))])
+    home = make_home(folder / "one", "toiling", **SETTINGS)
+    cluster = Cluster([Member(home)], home.data / "blobs")
     with _ended(cluster):
         yield cluster
 
@@ -110,7 +117,7 @@ def postgres_cluster(folder: Path) -> Iterator[Cluster]:
     with started_postgres(folder / "postgres") as postgres:
         shared = {"database_url": postgres.url, "blobs_url": folder / "blobs"}
         homes = [make_home(folder / name, "toiling", **SETTINGS, **shared) for name in ("one", "two")]
-        cluster = Cluster([Member(home) for home in homes], postgres)
+        cluster = Cluster([Member(home) for home in homes], folder / "blobs", postgres)
         with _ended(cluster):
             yield cluster
 
