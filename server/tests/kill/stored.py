@@ -7,7 +7,6 @@ from app.storage.errors import StorageError
 from app.storage.opening import open_store
 from app.storage.records import JobFilter
 from app.storage.store import JobStore
-
 from kill.cluster import Cluster
 
 
