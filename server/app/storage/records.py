@@ -4,15 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from app.governance.job_lifecycle import JobStatus
+from app.governance.retry import RetryPolicy
 from app.storage.errors import NotStorable
 
 JsonObject = dict[str, Any]
 Row = tuple[Any, ...]
+AfterRule = Literal["success", "end"]
+ChangeKind = Literal["waiting", "status", "cancel", "progress"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
@@ -34,7 +37,12 @@ class Job:
     """One execution. Times are aware datetimes in UTC; ``waiting_ms`` and ``running_ms`` are milliseconds.
 
     ``durable``: accepted by ``POST /v1/jobs``, so that it runs again after a crash. ``error`` is the envelope's error
-    part. ``attempt`` counts how often it was started. Jobs of higher ``priority`` start first.
+    part, ``error_code`` its code. ``attempt`` counts how often it was started. Jobs of higher ``priority`` start first.
+
+    It waits until ``not_before``, and while ``blocked`` of the jobs it needs have not ended; by ``after_rule`` they
+    must end as SUCCESS, or just end. ``parent_id`` is its batch, ``copy_of`` the job it repeats. While it runs,
+    ``lease_owner`` is the server that runs it, and nobody else may before ``lease_until``. ``result_blob`` names the
+    blob of a result that is too large for a row.
     """
 
     id: str
@@ -54,11 +62,35 @@ class Job:
     priority: int = 0
     attempt: int = 0
     deadline: datetime | None = None
+    not_before: datetime | None = None
+    blocked: int = 0
+    after_rule: AfterRule = "success"
+    retry: RetryPolicy | None = None
+    webhook: str | None = None
+    copy_of: str | None = None
+    lease_owner: str | None = None
+    lease_until: datetime | None = None
+    cancel_requested: bool = False
+    error_code: str | None = None
+    result_blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to add, with its inputs, and the ids of the jobs that it needs to have ended first."""
+
+    job: Job
+    inputs: Sequence[JobInput] = ()
+    after: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """How a job ended. ``started_at`` is kept as it was when None."""
+    """How a job ended. ``started_at`` is kept as it was when None.
+
+    ``attempt``: the attempt that ended; a durable job that runs is ended only by the server that holds its lease, and
+    only with the attempt that it claimed. None for calls that somebody waits for.
+    """
 
     job_id: str
     status: JobStatus
@@ -68,16 +100,76 @@ class JobEnd:
     waiting_ms: float | None
     running_ms: float | None
     started_at: datetime | None = None
+    attempt: int | None = None
+    worker_pid: int | None = None
+    result_blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One time that a durable job ran. ``server`` is the `JobStore.server_id` of who ran it.
+
+    ``outcome`` is None while it runs; then SUCCESS, FAILED or CANCELLED, when the job ended with it; "retried" when it
+    failed and the job waits again; "interrupted" when its server died; "handed_back" when its server stopped.
+    """
+
+    job_id: str
+    number: int
+    server: str
+    worker_pid: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs that were accepted together: those whose ``parent_id`` is ``id``. ``total`` is how many they are."""
+
+    id: str
+    owner: str | None
+    created_at: datetime
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch has come. Jobs that retention removed are in ``total`` only."""
+
+    id: str
+    owner: str | None
+    created_at: datetime
+    total: int
+    by_status: Mapping[JobStatus, int]
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's key for one request. ``scope`` is the route and the caller; ``fingerprint`` says what was asked."""
+
+    scope: str
+    key: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs a listing shows; None means any."""
+    """Which jobs a listing shows; None means any.
+
+    ``since`` is the earliest creation, ``until`` the moment before which it was. ``text`` is the beginning of an id or
+    a part of a plugin's name.
+    """
 
     status: JobStatus | None = None
     plugin: str | None = None
     owner: str | None = None
     parent_id: str | None = None
+    error_code: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    durable: bool | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +186,66 @@ class Recovery:
 
     requeued: Sequence[str]
     interrupted: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a request to cancel did. ``status`` is the job's now: CANCELLED, or RUNNING when its server is to end it.
+
+    ``lease_owner`` is that server.
+    """
+
+    status: JobStatus
+    lease_owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a renewal of leases found: jobs that are this server's no longer, and jobs that somebody asked to cancel."""
+
+    lost: frozenset[str]
+    cancel_requested: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What the end of a job did to those that needed it: ids that may run now, and jobs that failed for it."""
+
+    runnable: Sequence[str] = ()
+    failed: Sequence[Job] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook that is due. ``attempt`` is 1 at the first try."""
+
+    job_id: str
+    url: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many durable jobs wait for a plugin, and when the oldest of them was created."""
+
+    plugin: str
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to a job, told to other servers.
+
+    "waiting": there is something to claim for ``plugin``; "status": the job is ``status`` now; "cancel": its server is
+    to end it; "progress": ``data`` is how far it has come.
+    """
+
+    job_id: str
+    kind: ChangeKind
+    plugin: str
+    status: JobStatus | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from app.governance.job_lifecycle import JobStatus
-from app.storage.blobs import BlobStore
+from app.storage.folder_blobs import FolderBlobs
 from app.storage.jobs import JobStore
 
 ADDS_UNTIL_KILLED = """
@@ -14,7 +14,7 @@ import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from app.governance.job_lifecycle import JobStatus
-from app.storage.blobs import BlobStore
+from app.storage.folder_blobs import FolderBlobs
 from app.storage.jobs import Job, JobInput, JobStore, new_job_id
 
 async def client(store, blobs):
@@ -32,7 +32,7 @@ async def client(store, blobs):
 
 async def main():
     store = await JobStore.open(sys.argv[1] + "/sightgate.db")
-    blobs = BlobStore(Path(sys.argv[1]) / "blobs")
+    blobs = FolderBlobs(Path(sys.argv[1]) / "blobs")
     await asyncio.gather(*(client(store, blobs) for _ in range(8)))
 
 asyncio.run(main())
@@ -65,7 +65,7 @@ async def test_every_acknowledged_job_and_input_survives_a_kill(tmp_path: Path) 
     assert len(added) >= 300
     assert ended
 
-    blobs = BlobStore(tmp_path / "blobs")
+    blobs = FolderBlobs(tmp_path / "blobs")
     async with await JobStore.open(tmp_path / "sightgate.db") as store:
         recovery = await store.recover(lambda job: {"code": "interrupted", "job_id": job.id})
         assert recovery.interrupted

@@ -79,7 +79,7 @@ FILE_TOO_LARGE = """
 import asyncio, resource, sys
 from datetime import UTC, datetime
 from app.governance.job_lifecycle import JobStatus
-from app.storage.blobs import BlobStore
+from app.storage.folder_blobs import FolderBlobs
 from app.storage.errors import StorageError
 from app.storage.jobs import Job, JobStore, new_job_id
 from pathlib import Path
@@ -89,7 +89,7 @@ def job(size):
 
 async def main():
     store = await JobStore.open(sys.argv[1] + "/sightgate.db")
-    blobs = BlobStore(Path(sys.argv[1]) / "blobs")
+    blobs = FolderBlobs(Path(sys.argv[1]) / "blobs")
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, -1))
     small, large = job(100), job(3 << 20)
     outcomes = await asyncio.gather(store.add(large), store.add(small), return_exceptions=True)
