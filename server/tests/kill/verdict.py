@@ -98,7 +98,7 @@ def _faults_of_needs(jobs: Jobs) -> Iterator[str]:
         if len(needed) != len(job["needs"]):
             yield f"{job['id']} needs a job that is not there"
         began = job["attempts"][0]["started_at"] if job["attempts"] else None
-        if began is not None and any(one["ended_at"] > began for one in needed):
+        if began is not None and any(one["ended_at"] is None or one["ended_at"] > began for one in needed):
             yield f"{job['id']} began before what it needs had ended"
         unmet = job.get("after_rule", "success") == "success" and any(one["status"] != "SUCCESS" for one in needed)
         if unmet and began is not None:
