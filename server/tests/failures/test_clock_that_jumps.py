@@ -97,13 +97,12 @@ async def test_a_job_that_runs_while_the_clock_jumps_is_still_its_servers(open_w
 async def test_a_server_whose_clock_is_a_day_ahead_takes_nothing_from_one_that_lives(open_with: Open) -> None:
     right, ahead = Clock(), Clock()
     ahead.off = DAY
-    async with open_with(right) as ours:
-        async with open_with(ahead) as other:
-            await ours.add([waiting(right)])
-            (job,) = await ours.claim({"ocr": 1}, right() + LEASE)
-            assert not (await other.take_over(error_of)).requeued
-            assert await other.claim({"ocr": 1}, ahead() + LEASE) == []
-            await ours.end(success(job, right))
+    async with open_with(right) as ours, open_with(ahead) as other:
+        await ours.add([waiting(right)])
+        (job,) = await ours.claim({"ocr": 1}, right() + LEASE)
+        assert not (await other.take_over(error_of)).requeued
+        assert await other.claim({"ocr": 1}, ahead() + LEASE) == []
+        await ours.end(success(job, right))
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forwards", "backwards"])
