@@ -40,7 +40,8 @@ from app.services.plugin_management_service import PluginManagementService, Plug
 from app.settings import Settings
 from app.storage.blobs import Blobs, open_blobs
 from app.storage.data_folder import DataFolderLock
-from app.storage.jobs import Durability
+from app.storage.opening import open_store
+from app.storage.sqlite import Durability
 from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate")
@@ -123,7 +124,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     registry = registry if registry is not None else get_registry()
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
-    store = JobStore(data / "jobs.sqlite3", durability=Durability(settings.durability))
+    store = open_store(data / "jobs.sqlite3", durability=Durability(settings.durability))
     metrics = Metrics(lambda name: registry.get_status(name) is not None)
     tool_runner = ToolRunner(
         registry,

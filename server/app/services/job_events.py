@@ -61,7 +61,7 @@ class Watch:
 
     def close(self) -> None:
         """There will be no more."""
-        self.closed = True
+        self.closed = self.stale = True
         self._news.set()
 
 

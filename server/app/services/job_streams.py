@@ -46,7 +46,7 @@ class JobStreams:
         """Yield ``status`` for each change that comes after the position, ``progress``, and ``end`` with the job."""
         told, shown = _number(after), None
         with self._events.watch_job(job_id) as watch:
-            while not watch.closed:
+            while True:
                 if watch.stale:
                     watch.stale = False
                     job = await self._management.find(job_id)
@@ -61,6 +61,8 @@ class JobStreams:
                 if progress is not None and progress is not shown:
                     yield StreamEvent("progress", progress.to_data())
                     shown = progress
+                if watch.closed:
+                    return
                 if not await watch.wait(LOOK_AGAIN_S):
                     watch.stale = True
                     yield NOTHING_NEW

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -182,10 +183,14 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was found running after a crash: ids to run again, and ids that ended as interrupted."""
+    """What was found running after a crash: ids to run again, and ids that ended as interrupted.
+
+    ``ended``: durable jobs that somebody had asked to cancel, now CANCELLED, and those that failed for them.
+    """
 
     requeued: Sequence[str]
     interrupted: Sequence[str]
+    ended: Sequence[Job] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,15 +298,35 @@ def decode_json(text: str) -> JsonObject:
     return value
 
 
-def job_to_row(job: Job, end: JobEnd | None = None) -> Row:
-    """Return the row of ``job`` in the order of the table's columns, as it is after ``end`` if given."""
+def error_code_of(error: Mapping[str, Any] | None) -> str | None:
+    """Return the code in an envelope's error part, or None."""
+    details = error.get("details") if error else None
+    code = details.get("code") if isinstance(details, dict) else None
+    return code if isinstance(code, str) else None
+
+
+@lru_cache(256)
+def _encode_policy(policy: RetryPolicy) -> str:
+    return encode_json(policy.to_json())
+
+
+@lru_cache(256)
+def _decode_policy(text: str) -> RetryPolicy:
+    return RetryPolicy.from_json(decode_json(text))
+
+
+def job_to_row(job: Job, end: JobEnd | None = None, *, server: str | None = None, held: bool = False) -> Row:
+    """Return the row of ``job`` in the order of the table's columns, as it is after ``end`` if given.
+
+    ``server`` is who answers for it while it has not ended; ``held``: it may not be claimed yet.
+    """
     last: Job | JobEnd = end or job
     started = last.started_at or job.started_at
     return (
         job.id,
         job.plugin,
         last.status.value,
-        1 if job.durable else 0,
+        job.durable,
         to_micros(job.created_at),
         None if started is None else to_micros(started),
         None if last.ended_at is None else to_micros(last.ended_at),
@@ -312,30 +337,59 @@ def job_to_row(job: Job, end: JobEnd | None = None) -> Row:
         job.priority,
         job.attempt,
         None if job.deadline is None else to_micros(job.deadline),
+        None if job.not_before is None else to_micros(job.not_before),
+        held,
+        job.blocked,
+        job.after_rule,
+        job.copy_of,
+        server if end is None else None,
+        None,
+        False,
+        error_code_of(last.error),
+        last.result_blob,
+        job.webhook,
+        None if job.retry is None else _encode_policy(job.retry),
         encode_json(job.options) if job.options else "{}",
         None if last.error is None else encode_json(last.error),
         None if last.result is None else encode_json(last.result),
     )
 
 
-def job_from_row(row: Row) -> Job:
+def job_from_row(row: Sequence[Any]) -> Job:
     """Return the job that `job_to_row` wrote."""
+    durable = bool(row[3])
     return Job(
         id=row[0],
         plugin=row[1],
         status=JobStatus(row[2]),
-        durable=bool(row[3]),
+        durable=durable,
         created_at=from_micros(row[4]),
-        started_at=None if row[5] is None else from_micros(row[5]),
-        ended_at=None if row[6] is None else from_micros(row[6]),
+        started_at=_moment(row[5]),
+        ended_at=_moment(row[6]),
         waiting_ms=row[7],
         running_ms=row[8],
         owner=row[9],
         parent_id=row[10],
         priority=row[11],
         attempt=row[12],
-        deadline=None if row[13] is None else from_micros(row[13]),
-        options=decode_json(row[14]),
-        error=None if row[15] is None else decode_json(row[15]),
-        result=None if row[16] is None else decode_json(row[16]),
+        deadline=_moment(row[13]),
+        not_before=_moment(row[14]),
+        blocked=row[16],
+        after_rule=row[17],
+        copy_of=row[18],
+        # Of a call that somebody waits for it says whose it is, which is no lease.
+        lease_owner=row[19] if durable else None,
+        lease_until=_moment(row[20]),
+        cancel_requested=bool(row[21]),
+        error_code=row[22],
+        result_blob=row[23],
+        webhook=row[24],
+        retry=None if row[25] is None else _decode_policy(row[25]),
+        options=decode_json(row[26]),
+        error=None if row[27] is None else decode_json(row[27]),
+        result=None if row[28] is None else decode_json(row[28]),
     )
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)

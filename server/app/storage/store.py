@@ -120,10 +120,11 @@ class JobStore(Protocol):
         error_code: str | None,
         not_before: datetime | None,
         worker_pid: int | None = None,
-    ) -> None:
+    ) -> Released | None:
         """Let a job that this server runs wait again, until ``not_before``; its attempt ends as ``outcome``.
 
-        ``outcome`` is one of those of an `Attempt`. Raises `LeaseLost`.
+        ``outcome`` is one of those of an `Attempt`. A job that somebody asked to cancel meanwhile ends CANCELLED
+        instead; then what that did to the jobs that needed it is returned, else None. Raises `LeaseLost`.
         """
 
     async def request_cancel(self, job_id: str, error: JsonObject) -> tuple[Cancelled, Released]:

@@ -20,6 +20,7 @@ log = structlog.get_logger("sightgate.jobs")
 # A plugin that rests says so to nobody when it may be called again; and a message of another server can be lost.
 LOOK_AGAIN_S = 1.0
 AFTER_FAULT_S = 1.0
+STOP_S = 3.0
 # On a shared store: deadlines of jobs whose server died before it could look at them.
 EXPIRE_EVERY_S = 5.0
 # Quick plugins would wait for the next claim longer than they run: so much of their work is claimed ahead of them.
@@ -55,6 +56,7 @@ class JobDispatcher:
         self._on_expired = on_expired
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self._mean_ms: dict[str, float] = {}
         # When the next waiting job may run or has waited too long, as far as is known. The past: look at once.
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
@@ -67,7 +69,11 @@ class JobDispatcher:
 
     async def stop(self) -> None:
         """Take up nothing more. What runs goes on."""
+        self._stopping = True
+        self._wake.set()
         if self._task is not None:
+            # Not cut short in the middle of a claim: those jobs would wait for their lease to run out.
+            await asyncio.wait({self._task}, timeout=STOP_S)
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -97,7 +103,7 @@ class JobDispatcher:
         self._mean_ms[plugin] = mean + (milliseconds - mean) / 10
 
     async def _dispatch(self) -> None:
-        while True:
+        while not self._stopping:
             self._wake.clear()
             try:
                 started = await self._dispatch_once()
@@ -145,7 +151,7 @@ class JobDispatcher:
 
     async def _rest(self) -> None:
         """Sleep until woken, or until the time of a job has come."""
-        if self._wake.is_set():
+        if self._wake.is_set() or self._stopping:
             return
         due = await self._store.next_due()
         if self._is_due():  # it became so meanwhile; what is due is not what comes next

@@ -101,7 +101,7 @@ class JobExecutionService:
             store, plugins, inputs, results, events, observer, self.look_again, self._ran, self._job_ended
         )
         dispatch = DispatchRules(self._rules.at_once, self._rules.lease_s)
-        self._dispatcher = JobDispatcher(store, plugins, self._runs, dispatch, self._expired)
+        self._dispatcher = JobDispatcher(store, plugins, self._runs, dispatch, self._ended_unrun)
         self._leases = JobLeases(store, self._runs, self._rules.lease_s, self._recovered)
         self._intake = JobIntake(store, inputs, events, policy_of, self._dispatcher.added)
         self._progressed = events.progressed
@@ -238,14 +238,21 @@ class JobExecutionService:
             await asyncio.gather(*(self._cancel_if_possible(job_id) for job_id in some))
         return await self._management.batch(batch_id)
 
+    async def recover(self) -> None:
+        """Put right what a server that died left behind, without running anything. Raises StorageError."""
+        await self._leases.recover()
+
     async def start(self) -> None:
         """Recover what a dead server left, then run durable jobs as they come. Raises StorageError."""
-        await self._leases.recover()
+        await self.recover()
         self._leases.start()
         self._dispatcher.start()
 
     async def drain(self) -> None:
-        """Take nothing new, take up nothing more, and wait for what runs, at most ``drain_s`` seconds."""
+        """Take nothing new, take up nothing more, and wait for what runs, at most ``drain_s`` seconds.
+
+        What still runs then is handed back: it waits for the next server, or another one. Event streams end last.
+        """
         if self._draining:
             return
         self._draining = True
@@ -256,13 +263,15 @@ class JobExecutionService:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(ends):
                     await self._calls_ended.wait()
+        await self._runs.hand_back()
+        self._events.close()
 
     async def stop(self) -> None:
-        """Drain, and hand back what still runs: it waits for the next server, or another one."""
+        """Drain, unless that was done before, and stop."""
         await self.drain()
         await self._runs.hand_back()
-        await self._leases.stop()
         self._events.close()
+        await self._leases.stop()
 
     @property
     def dispatching(self) -> bool:
@@ -356,13 +365,14 @@ class JobExecutionService:
         if job.webhook is not None and self._webhooks is not None:
             self._webhooks.wake()
 
-    def _expired(self, jobs: Sequence[Job]) -> None:
+    def _ended_unrun(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._runs.tell_end(job, Released())
 
     def _recovered(self, recovery: Recovery) -> None:
         for job_id in (*recovery.requeued, *recovery.interrupted):
             self._events.changed_elsewhere(job_id)
+        self._ended_unrun(recovery.ended)
         self._dispatcher.wake()
 
     def _changed_elsewhere(self, change: Change) -> None:

@@ -76,6 +76,6 @@ class JobLeases:
             await self._runs.cancel(job_id)
 
     def _told(self, recovery: Recovery) -> None:
-        if recovery.requeued or recovery.interrupted:
+        if recovery.requeued or recovery.interrupted or recovery.ended:
             log.info("recovered", requeued=len(recovery.requeued), interrupted=len(recovery.interrupted))
             self._on_recovered(recovery)

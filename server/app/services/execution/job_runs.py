@@ -278,9 +278,10 @@ class JobRuns:
 
     async def _put_back(self, run: Run, outcome: str, code: str | None, not_before: datetime | None) -> None:
         job = run.job
+        ended: list[Released] = []
 
         async def write() -> None:
-            await self._store.put_back(
+            released = await self._store.put_back(
                 job.id,
                 job.attempt,
                 outcome=outcome,
@@ -288,8 +289,14 @@ class JobRuns:
                 not_before=not_before,
                 worker_pid=run.context.worker_pid,
             )
+            if released is not None:  # somebody had asked to cancel it: it has ended instead
+                ended.append(released)
 
         if not await self._until_written(run, write):
+            return
+        if ended:
+            self._observer.attempted(job.plugin, JobStatus.CANCELLED.value)
+            self.tell_end(as_ended(job, ended_call(job, "cancelled", run.context).to_end()), ended[0])
             return
         self._observer.attempted(job.plugin, outcome)
         self._events.forget(job.id)
@@ -297,14 +304,6 @@ class JobRuns:
         if self._events.watched:
             waiting = dataclasses.replace(job, status=JobStatus.PENDING, not_before=not_before, lease_owner=None)
             self._events.changed(waiting)
-        if run.fate is Fate.CANCEL:  # it came while that was written
-            await self._cancel_waiting(job)
-
-    async def _cancel_waiting(self, job: Job) -> None:
-        outcome = ended_call(job, "cancelled")
-        with contextlib.suppress(StorageError, IllegalTransition):
-            _, released = await self._store.request_cancel(job.id, outcome.envelope["error"])
-            self.tell_end(as_ended(job, outcome.to_end()), released)
 
     async def _end(self, run: Run, outcome: JobOutcome) -> JobOutcome | None:
         job = run.job
