@@ -44,7 +44,7 @@ def _faults_of_job(job: Mapping[str, Any]) -> Iterator[str]:
         yield f"it counts {job['attempt']} attempts"
     if any(attempt["ended_at"] is None or attempt["outcome"] not in OUTCOMES for attempt in attempts):
         yield "an attempt has no end"
-    if any(one["started_at"] < before["ended_at"] for before, one in pairwise(attempts)):
+    if any(one["started_at"] < (before["ended_at"] or "") for before, one in pairwise(attempts)):
         yield "two of its attempts ran at once"
     if ENDED & set(outcomes[:-1]):
         yield "an attempt ended it before the last"
