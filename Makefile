@@ -6,7 +6,7 @@ PACKAGES := sdk server $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproj
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-quick bench-peers bench-scaling audit lock clean
+.PHONY: help setup run test soak check bench bench-quick bench-peers bench-jobs bench-scaling audit lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ run: setup ## analyze a sample, then serve the API until Ctrl-C
 test: setup ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+soak: setup ## servers, workers and databases killed while clients act; options: ARGS="--minutes 30 --on postgres --seed X"
+	PYTHONPATH=server/tests $(BIN)/python -m kill.soak $(ARGS)
+
 check: setup ## lint, types, import contracts, scanner
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,6 +46,9 @@ bench-quick: setup ## the cost of the gate, of a worker call and of HTTP, beside
 
 bench-peers: setup ## beside other servers, into docs/benchmarks.md; options: ARGS="--rounds 1 --only litserve"
 	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-jobs: setup ## durable jobs beside job queues, into docs/benchmarks-jobs.md; options: ARGS="--quick"
+	$(BIN)/python -m benchmarks.jobs $(ARGS)
 
 bench-scaling: setup ## what more workers bring, and what a very large image does to other calls
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
