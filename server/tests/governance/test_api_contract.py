@@ -31,6 +31,8 @@ EXPECTED = {
     ("post", "/v1/plugins/{name}/reload"),
     ("post", "/v1/plugins/{name}/enable"),
     ("post", "/v1/plugins/{name}/disable"),
+    ("get", "/v1/history"),
+    ("get", "/v1/plugins/{name}/history"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("get", "/metrics"),
