@@ -6,7 +6,7 @@ PACKAGES := sdk server $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproj
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-quick bench-peers bench-scaling audit lock clean
+.PHONY: help setup run test check bench bench-quick bench-peers bench-scaling audit openapi lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,10 @@ bench-scaling: setup ## what more workers bring, and what a very large image doe
 
 audit: setup ## write docs/governance-audit.md: each invariant and what proves it
 	$(BIN)/python scripts/governance_audit.py
+
+openapi: setup ## write web-ui/openapi.json, and the page's client from it (needs Node.js)
+	$(BIN)/python -m scripts.write_openapi
+	cd web-ui && npm run --silent client
 
 lock: setup ## resolve the dependencies anew
 	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
