@@ -12,7 +12,9 @@ from app.api import errors
 from app.api.application import GuardedApplication
 from app.api.routes.analyze import analyze_routes
 from app.api.routes.health import health_router
+from app.api.routes.history import history_router
 from app.api.routes.jobs import jobs_router
+from app.api.routes.page import page_routes
 from app.api.routes.plugins import plugins_router
 from app.governance.errors import GovernedError
 from app.plugins.loader.plugin_registry import PluginRegistry
@@ -59,7 +61,9 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
     app.include_router(analyses.router)
     app.include_router(jobs_router(gate.analysis_execution, gate.jobs, settings.max_body_bytes))
     app.include_router(plugins_router(gate.plugins, gate.plugin_execution, gate.job_execution))
+    app.include_router(history_router(gate.history, gate.registry))
     app.include_router(health_router(gate.readiness, gate.metrics))
+    app.router.routes.extend(page_routes())  # last: no call of the API is compared with them
     return app
 
 

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
 from app.governance.validation import InputRules, OutputRules
+from app.observability.history import History
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
 from app.plugins.loader.environments import PluginEnvironments
@@ -30,6 +31,7 @@ from app.services.grants import RunningRules
 from app.services.job_management_service import JobManagementService, job_view
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
+from app.services.server_load import ServerLoad
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.data_folder import DataFolderLock
@@ -54,6 +56,7 @@ class Sightgate:
     plugins: PluginManagementService
     jobs: JobManagementService
     metrics: Metrics
+    history: History
     home: HomeLoop
     threads: EmbeddedThreads
     store: JobStore
@@ -75,6 +78,7 @@ class Sightgate:
             await self.plugins.discover(only)
             if dispatch:
                 await self.job_execution.start()
+                self.history.start()
         except BaseException:
             await self.stop()
             raise
@@ -82,6 +86,7 @@ class Sightgate:
 
     async def stop(self) -> None:
         """Let running jobs end within the drain time, end the workers, flush the store."""
+        await self.history.stop()
         await self.job_execution.stop()
         await self.plugins.close()
         self.threads.close()
@@ -147,6 +152,9 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         plugins=plugins,
         jobs=JobManagementService(store),
         metrics=metrics,
+        history=History(
+            metrics.totals, ServerLoad(registry, plugin_execution, plugins, store).read, settings.history_every_s
+        ),
         home=home,
         threads=threads,
         store=store,

@@ -1,6 +1,6 @@
 """Figures for Prometheus, and the one log line of each execution."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -10,10 +10,10 @@ from prometheus_client.exposition import generate_latest
 
 from app.governance.execution_context import ExecutionContext
 from app.governance.lifecycle import Outcome
+from app.observability.totals import BUCKETS_S, PluginTotals, read_totals
 
 log = structlog.get_logger("sightgate.execution")
 
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 OVERLONG = "unknown"
 
 Gauges = Callable[[], Iterable[Metric]]
@@ -83,6 +83,10 @@ class Metrics:
         name = plugin if self._known_plugin(plugin) else OVERLONG
         self._refusals.labels(name, code).inc()
         log.info("refused", plugin=plugin[:200], code=code)
+
+    def totals(self) -> Mapping[str, PluginTotals]:
+        """Return what was counted so far by plugin, unknown names as one."""
+        return read_totals(self._executions, self._refusals, self._duration)
 
     def render(self) -> bytes:
         """Return all figures in Prometheus' text format."""

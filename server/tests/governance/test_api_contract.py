@@ -31,6 +31,8 @@ EXPECTED = {
     ("post", "/v1/plugins/{name}/reload"),
     ("post", "/v1/plugins/{name}/enable"),
     ("post", "/v1/plugins/{name}/disable"),
+    ("get", "/v1/history"),
+    ("get", "/v1/plugins/{name}/history"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("get", "/metrics"),
@@ -149,7 +151,7 @@ def test_every_other_method_on_every_path_is_405(server: RunningServer, document
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v2/analyze", "/v1/analyze/", "/v1/plugins/echo/dance", "/health", "/%00"]
+    "path", ["/v1", "/v2/analyze", "/v1/analyze/", "/v1/plugins/echo/dance", "/health", "/index.html", "/%00"]
 )
 def test_an_address_that_is_not_there_is_404(server: RunningServer, path: str):
     for method in ("GET", "POST"):
