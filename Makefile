@@ -20,7 +20,7 @@ endef
 .DEFAULT_GOAL := help
 # Never leave a half-written target.
 .DELETE_ON_ERROR:
-.PHONY: help setup page page-where-node-is run test check screenshots bench bench-quick bench-peers bench-scaling audit lock clean
+.PHONY: help setup page page-where-node-is run test check screenshots bench bench-quick bench-peers bench-scaling audit openapi lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,10 @@ screenshots: setup page ## make docs/screenshots anew: each view of the page, li
 
 audit: setup ## write docs/governance-audit.md: each invariant and what proves it
 	$(BIN)/python scripts/governance_audit.py
+
+openapi: setup ## write web-ui/openapi.json, and the page's client from it (needs Node.js)
+	$(BIN)/python -m scripts.write_openapi
+	cd web-ui && npm run --silent client
 
 lock: setup ## resolve the dependencies anew
 	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
