@@ -2,18 +2,8 @@ import { SimpleGrid } from '@mantine/core';
 
 import type { ServerHistory } from '../../api/schema';
 import { TimeChart } from '../../components/chart/TimeChart';
-import type { Series } from '../../components/chart/series';
 import { bytes, count, figure, milliseconds } from '../../components/format';
-
-const SAMPLES = 360;
-
-/** Each error type in words of people, in the order of who is to blame. */
-const ERROR_NAMES: [string, string, Series['color']][] = [
-  ['ValidationError', 'input or output refused', 'orange'],
-  ['ExecutionError', 'plugin failed', 'red'],
-  ['PluginError', 'plugin ended or refused', 'grape'],
-  ['InternalError', 'fault of the server', 'gray'],
-];
+import { SAMPLES, errorSeries, latencySeries } from './lines';
 
 /** The last hour of the server. */
 export function Charts({ history }: { history: ServerHistory }) {
@@ -65,29 +55,4 @@ export function Charts({ history }: { history: ServerHistory }) {
       />
     </SimpleGrid>
   );
-}
-
-/** The lines of a latency chart, of the server's or of a plugin's figures. */
-export function latencySeries({
-  p50_ms,
-  p95_ms,
-  p99_ms,
-}: Pick<ServerHistory, 'p50_ms' | 'p95_ms' | 'p99_ms'>): Series[] {
-  return [
-    { name: 'p50', values: p50_ms, color: 'cyan' },
-    { name: 'p95', values: p95_ms, color: 'orange' },
-    { name: 'p99', values: p99_ms, color: 'grape', dashed: true },
-  ];
-}
-
-/** The lines of an error chart; a type that the page does not know has its own name. */
-export function errorSeries(errors: Record<string, number[]>): Series[] {
-  const known = ERROR_NAMES.flatMap(([type, name, color]): Series[] => {
-    const values = errors[type];
-    return values === undefined ? [] : [{ name, values, color }];
-  });
-  const others = Object.entries(errors)
-    .filter(([type]) => !ERROR_NAMES.some(([name]) => name === type))
-    .map(([name, values]): Series => ({ name, values, color: 'gray', dashed: true }));
-  return [...known, ...others];
 }
