@@ -1,12 +1,12 @@
-import { Anchor, Code, Group, Paper, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Code, Group, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconArrowLeft } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 
 import type { PluginAnswer } from '../../api/schema';
 import { ErrorMessage } from '../../components/ErrorMessage';
 import { Facts } from '../../components/Facts';
+import { Section } from '../../components/Section';
 import { View } from '../../components/View';
 import { Changes } from './Changes';
 import { FailedJobs, WorkerEnds } from './Failures';
@@ -50,25 +50,25 @@ function Plugin({ plugin }: { plugin: PluginAnswer }) {
         <Changes plugin={plugin} />
       </Group>
       <Held plugin={plugin} />
-      <Part title="Since the server’s start">
+      <Section title="Since the server’s start">
         <Figures plugin={plugin} />
-      </Part>
+      </Section>
       <LastHour name={plugin.name} />
       <SimpleGrid cols={{ base: 1, md: 2 }}>
-        <Part title="Limits">
+        <Section title="Limits">
           <Limits plugin={plugin} />
-        </Part>
-        <Part title="Permissions">
+        </Section>
+        <Section title="Permissions">
           <Permissions plugin={plugin} />
-        </Part>
+        </Section>
       </SimpleGrid>
-      <Part title="Crashes, timeouts and exhausted memory">
+      <Section title="Crashes, timeouts and exhausted memory">
         <WorkerEnds plugin={plugin} />
-      </Part>
-      <Part title="Jobs that failed last">
+      </Section>
+      <Section title="Jobs that failed last">
         <FailedJobs name={plugin.name} />
-      </Part>
-      <Part title="Where it comes from">
+      </Section>
+      <Section title="Where it comes from">
         <Facts
           facts={[
             ['version', plugin.version || '–'],
@@ -78,21 +78,8 @@ function Plugin({ plugin }: { plugin: PluginAnswer }) {
         />
         <Schema title="What options it takes" schema={plugin.options_schema} />
         <Schema title="What it answers" schema={plugin.result_schema} />
-      </Part>
+      </Section>
     </>
-  );
-}
-
-function Part({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <Paper component="section" withBorder p="md" aria-label={title} bg="var(--page-raised)" miw={0}>
-      <Stack gap="sm">
-        <Title order={2} size="h5">
-          {title}
-        </Title>
-        {children}
-      </Stack>
-    </Paper>
   );
 }
 
