@@ -173,6 +173,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Figures of the last hour
+         * @description Sampled every `SIGHTGATE_HISTORY_EVERY_S` seconds; the newest 360 samples are held, in memory only.
+         */
+        get: operations["server_history_v1_history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Figures of a plugin's last hour */
+        get: operations["plugin_history_v1_plugins__name__history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -219,6 +256,26 @@ export interface paths {
         };
         /** Figures for Prometheus */
         get: operations["figures_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show version and limits
+         * @description What the server takes. A body above the limit is refused before it is read, which browsers cannot tell.
+         */
+        get: operations["show_v1_server_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -537,6 +594,45 @@ export interface components {
             since: string;
             health: components["schemas"]["Health"];
         };
+        /**
+         * PluginHistory
+         * @description A plugin's calls in the last hour, in this server process.
+         */
+        PluginHistory: {
+            /**
+             * Times
+             * @description When each sample was taken, Unix seconds, oldest first.
+             */
+            times: number[];
+            /**
+             * Calls
+             * @description Executions and refusals a second, since the sample before.
+             */
+            calls: number[];
+            /**
+             * Errors
+             * @description Failures and refusals a second, by the error's type. What was cancelled is none.
+             */
+            errors: {
+                [key: string]: number[];
+            };
+            /**
+             * P50 Ms
+             * @description Time inside the gate; null where nothing ran.
+             */
+            p50_ms: (number | null)[];
+            /** P95 Ms */
+            p95_ms: (number | null)[];
+            /** P99 Ms */
+            p99_ms: (number | null)[];
+            /** Plugin */
+            plugin: string;
+            /**
+             * Every S
+             * @description Seconds between two samples.
+             */
+            every_s: number;
+        };
         /** PluginList */
         PluginList: {
             /** Plugins */
@@ -559,6 +655,106 @@ export interface components {
                 [key: string]: boolean;
             };
         };
+        /**
+         * ServerAnswer
+         * @description The server's version, and the limits of what it takes.
+         */
+        ServerAnswer: {
+            /** Version */
+            version: string;
+            /**
+             * Max Body Bytes
+             * @description Largest request body, bytes.
+             */
+            max_body_bytes: number;
+            /**
+             * Max Pixels
+             * @description Most pixels (width x height) of an image.
+             */
+            max_pixels: number;
+            /**
+             * Media Types
+             * @description The images that are taken.
+             */
+            media_types: string[];
+        };
+        /**
+         * ServerHistory
+         * @description The calls and the load of this server process in the last hour.
+         */
+        ServerHistory: {
+            /**
+             * Times
+             * @description When each sample was taken, Unix seconds, oldest first.
+             */
+            times: number[];
+            /**
+             * Calls
+             * @description Executions and refusals a second, since the sample before.
+             */
+            calls: number[];
+            /**
+             * Errors
+             * @description Failures and refusals a second, by the error's type. What was cancelled is none.
+             */
+            errors: {
+                [key: string]: number[];
+            };
+            /**
+             * P50 Ms
+             * @description Time inside the gate; null where nothing ran.
+             */
+            p50_ms: (number | null)[];
+            /** P95 Ms */
+            p95_ms: (number | null)[];
+            /** P99 Ms */
+            p99_ms: (number | null)[];
+            /**
+             * Every S
+             * @description Seconds between two samples.
+             */
+            every_s: number;
+            /**
+             * Instance
+             * @description Another one after a restart; the figures begin anew then.
+             */
+            instance: string;
+            /**
+             * Since
+             * @description The server's start, ISO 8601, UTC.
+             */
+            since: string;
+            /**
+             * Waiting Calls
+             * @description Calls that waited for a plugin, at each time.
+             */
+            waiting_calls: number[];
+            /**
+             * Waiting Jobs
+             * @description Accepted jobs that had not begun.
+             */
+            waiting_jobs: (number | null)[];
+            /**
+             * In Flight
+             * @description Calls inside the gate.
+             */
+            in_flight: number[];
+            /**
+             * Workers
+             * @description Worker processes.
+             */
+            workers: number[];
+            /**
+             * Server Memory Bytes
+             * @description Resident; null where the system does not tell.
+             */
+            server_memory_bytes: (number | null)[];
+            /**
+             * Worker Memory Bytes
+             * @description Resident, of all workers together.
+             */
+            worker_memory_bytes: (number | null)[];
+        };
     };
     responses: never;
     parameters: never;
@@ -578,8 +774,11 @@ export type JobList = components['schemas']['JobList'];
 export type JobSummary = components['schemas']['JobSummary'];
 export type Live = components['schemas']['Live'];
 export type PluginAnswer = components['schemas']['PluginAnswer'];
+export type PluginHistory = components['schemas']['PluginHistory'];
 export type PluginList = components['schemas']['PluginList'];
 export type Ready = components['schemas']['Ready'];
+export type ServerAnswer = components['schemas']['ServerAnswer'];
+export type ServerHistory = components['schemas']['ServerHistory'];
 export type $defs = Record<string, never>;
 export interface operations {
     analyze_execution_v1_analyze_execution_post: {
@@ -1177,6 +1376,84 @@ export interface operations {
             };
         };
     };
+    server_history_v1_history_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerHistory"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    plugin_history_v1_plugins__name__history_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginHistory"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     live_health_live_get: {
         parameters: {
             query?: never;
@@ -1277,6 +1554,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_v1_server_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerAnswer"];
+                };
             };
             /** @description Client Error */
             "4XX": {
