@@ -36,6 +36,7 @@ EXPECTED = {
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("get", "/metrics"),
+    ("get", "/v1/server"),
 }
 
 
@@ -138,6 +139,14 @@ def test_health_tells_of_each_plugin_whether_it_can_be_called(server: RunningSer
     ready = server.http.get("/health/ready").json()
     assert (ready["ready"], ready["reasons"]) == (True, [])
     assert (ready["plugins"]["echo"], ready["plugins"]["raises_at_import"]) == (True, False)
+
+
+def test_a_client_learns_the_limits_before_it_sends_an_image(server: RunningServer):
+    answer = server.http.get("/v1/server").json()
+    assert answer["max_body_bytes"] == Settings().max_body_bytes
+    assert answer["max_pixels"] == Settings().max_pixels
+    assert "image/jpeg" in answer["media_types"]
+    assert answer["version"]
 
 
 def test_every_other_method_on_every_path_is_405(server: RunningServer, document: dict[str, Any]):

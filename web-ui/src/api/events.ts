@@ -5,6 +5,7 @@ import { guardedFetch } from './client';
 import { untilConnected } from './connection';
 import { CallFailed, asFailure, failureOf } from './failure';
 import { useKey } from './key';
+import { pause } from './pause';
 
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
@@ -94,18 +95,4 @@ function parsed(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function pause(wait_ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', abort);
-      resolve();
-    }, wait_ms);
-    signal.addEventListener('abort', abort, { once: true });
-  });
 }

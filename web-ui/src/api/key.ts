@@ -33,3 +33,25 @@ export function putOffKey(): void {
 export function askForKey(): void {
   useKey.setState({ needed: true, putOff: false });
 }
+
+/** Resolve when another key is there; rejects with `refusal` if the person puts the question off, or if aborted. */
+export function untilKey(signal: AbortSignal, refusal: Error): Promise<void> {
+  const before = useKey.getState().key;
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      const { key, putOff } = useKey.getState();
+      if (key !== before) done(resolve);
+      else if (putOff) done(() => reject(refusal));
+    };
+    const abort = () => done(() => reject(signal.reason as Error));
+    const stop = useKey.subscribe(look);
+    signal.addEventListener('abort', abort);
+    const done = (end: () => void) => {
+      stop();
+      signal.removeEventListener('abort', abort);
+      end();
+    };
+    if (signal.aborted) abort();
+    else look();
+  });
+}

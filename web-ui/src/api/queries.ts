@@ -40,3 +40,10 @@ export const pluginsQuery = queryOptions({
   queryKey: ['plugins'],
   queryFn: async ({ signal }) => (await dataOf(client.GET('/v1/plugins', { signal }))).plugins,
 });
+
+/** The server's version and limits; they stay as they are while it runs, and are asked anew when it comes back. */
+export const serverQuery = queryOptions({
+  queryKey: ['server'],
+  queryFn: ({ signal }) => dataOf(client.GET('/v1/server', { signal })),
+  staleTime: Infinity,
+});

@@ -264,6 +264,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show version and limits
+         * @description What the server takes. A body above the limit is refused before it is read, which browsers cannot tell.
+         */
+        get: operations["show_v1_server_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -641,6 +661,29 @@ export interface components {
             };
         };
         /**
+         * ServerAnswer
+         * @description The server's version, and the limits of what it takes.
+         */
+        ServerAnswer: {
+            /** Version */
+            version: string;
+            /**
+             * Max Body Bytes
+             * @description Largest request body, bytes.
+             */
+            max_body_bytes: number;
+            /**
+             * Max Pixels
+             * @description Most pixels (width x height) of an image.
+             */
+            max_pixels: number;
+            /**
+             * Media Types
+             * @description The images that are taken.
+             */
+            media_types: string[];
+        };
+        /**
          * ServerHistory
          * @description The calls and the load of this server process in the last hour.
          */
@@ -739,6 +782,7 @@ export type PluginAnswer = components['schemas']['PluginAnswer'];
 export type PluginHistory = components['schemas']['PluginHistory'];
 export type PluginList = components['schemas']['PluginList'];
 export type Ready = components['schemas']['Ready'];
+export type ServerAnswer = components['schemas']['ServerAnswer'];
 export type ServerHistory = components['schemas']['ServerHistory'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -1515,6 +1559,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_v1_server_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerAnswer"];
+                };
             };
             /** @description Client Error */
             "4XX": {

@@ -9,6 +9,8 @@ import { adviceOn } from './advice';
 interface Props {
   /** What was thrown, or a failure's envelope in a CallFailed. */
   failure: unknown;
+  /** What it is about, such as the plugin's name. */
+  subject?: string | undefined;
   /** Offers to try again. */
   onRetry?: (() => void) | undefined;
   /** More to do, as buttons. */
@@ -16,11 +18,17 @@ interface Props {
 }
 
 /** A failure in words a person understands, what to do about it, and what the server said exactly. */
-export function ErrorMessage({ failure, onRetry, children }: Props) {
+export function ErrorMessage({ failure, subject, onRetry, children }: Props) {
   const failed = asFailure(failure);
   const { title, doThis } = adviceOn(failed);
   return (
-    <Alert color="red" variant="light" icon={<IconAlertTriangle aria-hidden />} title={title} role="alert">
+    <Alert
+      color="red"
+      variant="light"
+      icon={<IconAlertTriangle aria-hidden />}
+      title={subject === undefined ? title : `${subject}: ${title}`}
+      role="alert"
+    >
       <Stack gap="xs">
         <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
           {sentence(failed.message)}
