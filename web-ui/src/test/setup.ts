@@ -4,17 +4,10 @@ import { cleanup } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
 // What jsdom lacks of a browser and the component library asks for when it is loaded or drawn.
-window.matchMedia = (query) =>
-  ({
-    matches: false,
-    media: query,
-    onchange: null,
-    addEventListener: () => undefined,
-    removeEventListener: () => undefined,
-    addListener: () => undefined,
-    removeListener: () => undefined,
-    dispatchEvent: () => false,
-  }) satisfies MediaQueryList;
+window.matchMedia = (query) => {
+  const never = new EventTarget() as MediaQueryList;
+  return Object.assign(never, { matches: false, media: query, onchange: null });
+};
 window.ResizeObserver = class {
   observe() {}
   unobserve() {}
