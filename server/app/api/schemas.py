@@ -132,6 +132,7 @@ class PluginAnswer(BaseModel):
     name: str
     state: StateName
     reason: str | None
+    enabled: bool = Field(description="Whether the operator lets it run; one that is enabled may still be unable to.")
     version: str
     description: str
     limits: dict[str, float]

@@ -513,6 +513,11 @@ export interface components {
             state: "IDLE" | "RUNNING" | "SUCCESS" | "ERROR" | "FAILED" | "UNAVAILABLE";
             /** Reason */
             reason: string | null;
+            /**
+             * Enabled
+             * @description Whether the operator lets it run; one that is enabled may still be unable to.
+             */
+            enabled: boolean;
             /** Version */
             version: string;
             /** Description */
