@@ -116,7 +116,7 @@ export default function AnalyzeView() {
           plugins={selected.length}
           obstacle={obstacle}
           progress={progress}
-          onRun={start}
+          onRun={() => start()}
           onCancel={() => run.cancel()}
         />
       </div>
