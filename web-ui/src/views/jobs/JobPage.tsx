@@ -73,11 +73,6 @@ function Job({ job }: { job: JobAnswer }) {
           {Object.keys(job.options).length > 0 && <JsonBlock label="Options" value={job.options} />}
         </Section>
       </SimpleGrid>
-      {job.result !== null && (
-        <Section title="Result">
-          <JsonBlock label="Result as JSON" value={job.result} />
-        </Section>
-      )}
     </>
   );
 }
