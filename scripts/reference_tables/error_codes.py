@@ -5,7 +5,7 @@ from app.governance.errors import ERROR_CODES
 from reference_tables.markdown import code, table, words
 
 # In the table so that clients can know them; what gives them is not built yet.
-NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict"})
+NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict", "dependency_failed"})
 
 ADVICE = {
     "malformed_request": "Mend the request; the message says where it is wrong.",
@@ -37,6 +37,7 @@ ADVICE = {
     "cancelled": "The caller hung up, or the server was stopped during the call. Call again if it was not you.",
     "interrupted": "Call again: the server had ended.",
     "deadline_exceeded": "Give a longer `timeout_s` with the request, or call when there is less to do.",
+    "dependency_failed": "Look at the job named in `details.needed`; submit both again, or use `after_rule` `end`.",
     "not_found": "Check the address; `GET /openapi.json` lists the routes.",
     "method_not_allowed": "Check the method.",
     "job_not_found": "Check the id, and that it is this server's data folder.",

@@ -50,6 +50,23 @@ class Settings(BaseSettings):
         512, ge=1, description="Memory beyond its first calls' above which a worker is replaced, MiB."
     )
     drain_s: float = Field(10.0, ge=0, description="Time that running calls get at shutdown, seconds.")
+    lease_s: float = Field(
+        15.0, gt=0, description="A server that is silent for so long loses its running jobs to others, seconds."
+    )
+    retry_attempts: int = Field(
+        1, ge=1, le=100, description="How often a job that fails is tried in all, where nothing else is said."
+    )
+    retry_backoff_s: float = Field(1.0, ge=0, description="Rest before its second try, doubled each time, seconds.")
+    retry_max_backoff_s: float = Field(300.0, ge=0, description="Longest rest between two tries, seconds.")
+    retain_days: float = Field(30.0, ge=0, description="Days that ended jobs are kept; 0 keeps them for good.")
+    retain_jobs: int = Field(0, ge=0, description="Ended jobs that are kept at most; 0 means any number.")
+    sweep_s: float = Field(300.0, gt=0, description="Time between two removals of old jobs and blobs, seconds.")
+    blob_grace_s: float = Field(
+        3_600.0, ge=1, description="Age at which an input or result that no job names is removed, seconds."
+    )
+    large_result_bytes: int = Field(
+        256 * 1024, ge=0, description="Results of jobs above this size as JSON lie beside the images, bytes."
+    )
     durability: Literal["full", "normal"] = Field(
         "full", description="`full`: an accepted job survives a power cut; `normal`: a crash of the server."
     )

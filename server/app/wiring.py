@@ -1,13 +1,15 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
+from app.governance.retry import RetryPolicy
 from app.governance.validation import InputRules, OutputRules
 from app.observability.history import History
 from app.observability.metrics import Metrics, counter, gauge
@@ -26,16 +28,23 @@ from app.services.analysis_service import AnalysisService
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.breaker import BreakerRules
 from app.services.execution.job_execution_service import JobExecutionService, JobRules
+from app.services.execution.job_inputs import JobInputs
 from app.services.execution.plugin_execution_service import AdmissionRules, PluginExecutionService
 from app.services.grants import RunningRules
-from app.services.job_management_service import JobManagementService, job_view
+from app.services.job_events import JobEvents
+from app.services.job_management_service import JobManagementService
+from app.services.job_results import JobResults
+from app.services.job_retention import JobRetention, RetentionRules
+from app.services.job_streams import JobStreams
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
 from app.services.server_load import ServerLoad
 from app.settings import Settings
-from app.storage.blobs import BlobStore
+from app.storage.blobs import Blobs, open_blobs
 from app.storage.data_folder import DataFolderLock
-from app.storage.jobs import Durability, JobStore
+from app.storage.opening import open_store
+from app.storage.sqlite import Durability
+from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate")
 
@@ -55,11 +64,14 @@ class Sightgate:
     analysis_execution: AnalysisExecutionService
     plugins: PluginManagementService
     jobs: JobManagementService
+    job_streams: JobStreams
+    retention: JobRetention
     metrics: Metrics
     history: History
     home: HomeLoop
     threads: EmbeddedThreads
     store: JobStore
+    blobs: Blobs
     lock: DataFolderLock
 
     async def start(
@@ -79,6 +91,7 @@ class Sightgate:
             if dispatch:
                 await self.job_execution.start()
                 self.history.start()
+                self.retention.start()
         except BaseException:
             await self.stop()
             raise
@@ -87,10 +100,12 @@ class Sightgate:
     async def stop(self) -> None:
         """Let running jobs end within the drain time, end the workers, flush the store."""
         await self.history.stop()
+        await self.retention.stop()
         await self.job_execution.stop()
         await self.plugins.close()
         self.threads.close()
         await self.store.close()
+        await self.blobs.close()
         self.lock.release()
 
     async def readiness(self) -> Readiness:
@@ -98,7 +113,9 @@ class Sightgate:
         reasons = []
         if (trouble := await self.store.check()) is not None:
             reasons.append(f"the job store: {trouble}")
-        if not self.job_execution.dispatching:
+        if self.job_execution.draining:
+            reasons.append("the server is stopping")
+        elif not self.job_execution.dispatching:
             reasons.append("durable jobs are not being taken up")
         if not self.plugins.discovered:
             reasons.append("plugins are still being looked for")
@@ -112,7 +129,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     registry = registry if registry is not None else get_registry()
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
-    store = JobStore(data / "jobs.sqlite3", durability=Durability(settings.durability))
+    store = open_store(data / "jobs.sqlite3", durability=Durability(settings.durability))
     metrics = Metrics(lambda name: registry.get_status(name) is not None)
     tool_runner = ToolRunner(
         registry,
@@ -124,8 +141,9 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     plugin_execution = PluginExecutionService(
         registry, tool_runner, home, rules=_admission_rules(settings), observer=metrics
     )
-    job_rules = JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s)
-    job_execution = JobExecutionService(store, BlobStore(data / "blobs"), plugin_execution, job_view, home, job_rules)
+    blobs, events = open_blobs(data / "blobs"), JobEvents()
+    results = JobResults(blobs, settings.large_result_bytes)
+    jobs = JobManagementService(store, blobs, results, events)
     confinement = _confinement(settings)
     plugins = PluginManagementService(
         registry,
@@ -141,7 +159,20 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         _pool_options(settings, confinement),
         IsolationLevel(settings.min_isolation),
     )
-    metrics.add_gauges(lambda: _gauges(registry, plugins, store))
+    job_execution = JobExecutionService(
+        store,
+        JobInputs(store, blobs),
+        results,
+        plugin_execution,
+        jobs,
+        events,
+        metrics,
+        home,
+        JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s, settings.lease_s),
+        policy_of=lambda plugin: plugins.retry_policy(plugin, _retry_policy(settings)),
+    )
+    metrics.add_gauges(lambda: _gauges(registry, plugins, store, events))
+    metrics.add_async_gauges(lambda: _waiting_jobs(registry, store))
     return Sightgate(
         settings=settings,
         registry=registry,
@@ -150,7 +181,9 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         job_execution=job_execution,
         analysis_execution=AnalysisExecutionService(AnalysisService(), job_execution, plugin_execution, home),
         plugins=plugins,
-        jobs=JobManagementService(store),
+        jobs=jobs,
+        job_streams=JobStreams(jobs, events, store.server_id),
+        retention=JobRetention(store, blobs, _retention_rules(settings)),
         metrics=metrics,
         history=History(
             metrics.totals, ServerLoad(registry, plugin_execution, plugins, store).read, settings.history_every_s
@@ -158,6 +191,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         home=home,
         threads=threads,
         store=store,
+        blobs=blobs,
         lock=DataFolderLock(data),
     )
 
@@ -204,7 +238,38 @@ def _admission_rules(settings: Settings) -> AdmissionRules:
     return AdmissionRules(settings.max_waiting, settings.max_wait_s, breaker)
 
 
-def _gauges(registry: PluginRegistry, plugins: PluginManagementService, store: JobStore) -> Iterator[Metric]:
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    return RetryPolicy(
+        max_attempts=settings.retry_attempts,
+        backoff_s=settings.retry_backoff_s,
+        max_backoff_s=settings.retry_max_backoff_s,
+    )
+
+
+def _retention_rules(settings: Settings) -> RetentionRules:
+    return RetentionRules(settings.retain_days, settings.retain_jobs, settings.sweep_s, settings.blob_grace_s)
+
+
+async def _waiting_jobs(registry: PluginRegistry, store: JobStore) -> Iterable[Metric]:
+    """What waits, by plugin; names that no plugin has share one label."""
+    now = datetime.now(UTC)
+    known = set(registry.list_plugins())
+    depth: dict[str, float] = dict.fromkeys(known, 0.0)
+    age: dict[str, float] = dict.fromkeys(known, 0.0)
+    for waiting in await store.waiting():
+        name = waiting.plugin if waiting.plugin in known else "unknown"
+        oldest_s = (now - waiting.oldest).total_seconds() if waiting.oldest is not None else 0.0
+        depth[name] = depth.get(name, 0.0) + waiting.count
+        age[name] = max(age.get(name, 0.0), oldest_s)
+    return (
+        gauge("sightgate_jobs_waiting", "Durable jobs that wait, delayed and blocked ones included.", depth),
+        gauge("sightgate_jobs_oldest_waiting_seconds", "Age of the oldest durable job that waits.", age),
+    )
+
+
+def _gauges(
+    registry: PluginRegistry, plugins: PluginManagementService, store: JobStore, events: JobEvents
+) -> Iterator[Metric]:
     """The figures that are read when Prometheus asks."""
     rows = registry.all_status()
     pools = plugins.pools()
@@ -221,3 +286,5 @@ def _gauges(registry: PluginRegistry, plugins: PluginManagementService, store: J
     yield counter("sightgate_unknown_plugin_calls", "Executions that named no known plugin.", unknown)
     said = "Records of waiting calls that could not be stored."
     yield CounterMetricFamily("sightgate_lost_records", said, value=store.lost_records)
+    said = "Readers of server-sent events."
+    yield GaugeMetricFamily("sightgate_event_streams", said, value=events.watchers)

@@ -136,7 +136,7 @@ def job_table(page: Jobs) -> RenderableType:
         return Text("no jobs")
     table = _table("job", "plugin", "status", "created", "took", "error")
     for job in page.rows:
-        code = (job["error"] or {}).get("details", {}).get("code", "")
+        code = job["error_code"] or ""
         cells = local_time(job["created_at"]), milliseconds(job["running_ms"]), clean(code)
         table.add_row(job["id"], clean(job["plugin"]), _state(job["status"]), *cells)
     more = [] if page.next_cursor is None else [Text(f"more: --cursor {page.next_cursor}", "dim")]
@@ -154,13 +154,55 @@ def job_page(job: JsonObject) -> RenderableType:
         "waited": milliseconds(job["waiting_ms"]),
         "ran": milliseconds(job["running_ms"]),
         "attempt": str(job["attempt"]),
+        **_terms(job),
     }
     parts: list[RenderableType] = [Text(job["id"], "bold"), _fields(known)]
+    if len(job["attempts"]) > 1:
+        parts += [Text("attempts", "cyan"), Padding(_attempts(job["attempts"]), (0, 0, 0, 2))]
     if job["error"]:
         parts.append(error(job["error"]))
     if job["result"]:
         parts += [Text("result", "cyan"), Padding(tree(job["result"]), (0, 0, 0, 2))]
     return Group(*parts)
+
+
+def _terms(job: JsonObject) -> dict[str, str | Text]:
+    """Return what is not so with most jobs."""
+    shown: dict[str, str | Text] = {
+        "priority": str(job["priority"] or ""),
+        "not before": local_time(job["not_before"]) if job["not_before"] else "",
+        "deadline": local_time(job["deadline"]) if job["deadline"] else "",
+        "waits for": ", ".join(job["needs"]) if job["blocked"] else "",
+        "batch": job["batch"] or "",
+        "repeats": job["copy_of"] or "",
+        "cancel": "asked for" if job["cancel_requested"] and job["ended_at"] is None else "",
+        "progress": progress(job["progress"]) if job["progress"] else "",
+    }
+    return {name: value for name, value in shown.items() if value}
+
+
+def _attempts(attempts: Sequence[JsonObject]) -> RenderableType:
+    table = _table("", "started", "ended", "outcome", "error")
+    for attempt in attempts:
+        times = local_time(attempt["started_at"]), local_time(attempt["ended_at"])
+        table.add_row(str(attempt["number"]), *times, attempt["outcome"] or "", attempt["error_code"] or "")
+    return table
+
+
+def progress(told: JsonObject) -> str:
+    """Return how far a job is, in a few words."""
+    return f"{short(told['done'])} of {short(told['total'])} {clean(told['message'])}".rstrip()
+
+
+def job_event(event: JsonObject) -> RenderableType:
+    """Return one event of a job as a line."""
+    data = event["data"]
+    if event["event"] == "progress":
+        return Text(progress(data), "dim")
+    why = data["error_code"] or data.get("outcome") or ""
+    return Text.assemble(
+        _state(data["status"]), f"  {local_time(data.get('at') or data.get('ended_at'))}  {clean(why)}"
+    )
 
 
 def _option_parts(schema: Mapping[str, Any] | None) -> list[RenderableType]:

@@ -70,6 +70,8 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "cancelled": ErrorCode(_P, False, "The call was cancelled."),
     "interrupted": ErrorCode(_P, True, "The server ended while the call ran."),
     "deadline_exceeded": ErrorCode(_P, True, "The call's deadline passed before it could run."),
+    "dependency_failed": ErrorCode(_P, False, "A job that this one needs has failed or was cancelled."),
+    "shutting_down": ErrorCode(_P, True, "The server is stopping and takes nothing new."),
     "not_found": ErrorCode(_V, False, "There is nothing at this address."),
     "method_not_allowed": ErrorCode(_V, False, "The address does not take this method."),
     "job_not_found": ErrorCode(_V, False, "No job has this id."),
@@ -77,6 +79,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "idempotency_conflict": ErrorCode(_V, False, "The idempotency key was used with another request."),
     "unauthorized": ErrorCode(_V, False, "The request carries no valid API key."),
     "forbidden": ErrorCode(_V, False, "The API key does not allow this."),
+    "storage_unavailable": ErrorCode(_I, True, "The job store cannot be read or written now."),
     "internal_error": ErrorCode(_I, True, "A fault of Sightgate's own; the log has the details."),
 }
 
@@ -137,8 +140,8 @@ class CallEnded(PluginError):
 class InternalFault(GovernedError):
     """A fault of Sightgate's own. The message says nothing else; the cause is logged."""
 
-    def __init__(self) -> None:
-        super().__init__("internal_error")
+    def __init__(self, code: str = "internal_error", message: str = "") -> None:
+        super().__init__(code, message)
 
 
 def shorten(text: object, length: int = 80) -> str:

@@ -14,6 +14,7 @@ import structlog
 from app.governance.errors import PluginNotFound, PluginRefused
 from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
+from app.governance.retry import RetryPolicy
 from app.governance.schema_check import UnusableSchema, options_check, result_check
 from app.plugins.loader.environments import PluginEnvironments
 from app.plugins.loader.plugin_discovery import (
@@ -34,8 +35,8 @@ from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
 from app.services.grants import RunningRules, granted_of, obstacle_of
 from app.services.operator_file import OperatorSay, read_operator_file
-from app.storage.jobs import JobStore
 from app.storage.records import PluginOverride
+from app.storage.store import JobStore
 from sightgate.manifest import Limits, Manifest
 
 log = structlog.get_logger("sightgate.plugins")
@@ -90,6 +91,10 @@ class PluginManagementService:
         found = await discover(self._find(only), self._interpreters(), self._configs(), self._discovery)
         await asyncio.gather(*(self._adopt(row, overrides) for row in found))
         self.discovered = True
+
+    def retry_policy(self, name: str, default: RetryPolicy) -> RetryPolicy:
+        """Return how the jobs of a plugin are tried again, as ``plugins.toml`` says, else by ``default``."""
+        return RetryPolicy.from_json(self._says.get(name, OperatorSay()).retry, default)
 
     def show_all(self) -> list[dict[str, Any]]:
         """Return a row for every plugin."""

@@ -98,6 +98,7 @@ NOT_REACHED_YET = {
     "rate_limited": "there are no limits a caller yet",
     "job_not_cancellable": "no route cancels jobs yet",
     "idempotency_conflict": "no route takes an idempotency key yet",
+    "dependency_failed": "no route takes the jobs that one needs yet",
 }
 
 

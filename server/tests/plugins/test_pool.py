@@ -329,7 +329,9 @@ async def test_a_deadline_nearer_than_the_time_limit_ends_the_call(pools: Any, s
 async def test_progress_goes_to_the_calls_own_sink(pools: Any, scripted: Source) -> None:
     seen: list[tuple[float, float, str]] = []
     pool = pools.make(scripted)
-    set_current_execution(ExecutionContext("c1", progress=lambda done, total, said: seen.append((done, total, said))))
+    set_current_execution(
+        ExecutionContext("c1", progress=lambda _, done, total, said: seen.append((done, total, said)))
+    )
     await pool.run_async(payload(steps=5))
     assert seen[-1] == (5.0, 5.0, "step")
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)

@@ -109,6 +109,8 @@ class ProcessWorkers(Workers):
         context = current_execution()
         call_id = context.call_id if context is not None else uuid.uuid4().hex
         worker = await self._take()
+        if context is not None:
+            context.worker_pid = worker.pid
         try:
             result = await worker.call(Call(call_id, payload, context), self._limits.timeout_s)
         except (CallEnded, asyncio.CancelledError) as ended:

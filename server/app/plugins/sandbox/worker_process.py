@@ -295,10 +295,10 @@ class WorkerProcess:
 
     def _report(self, header: Header) -> None:
         context = self._contexts.get(str(header.get("call")))
-        sink = context.progress if context is not None else None
-        if sink is not None:
+        if context is not None and context.progress is not None:
             with contextlib.suppress(TypeError, ValueError, KeyError):
-                sink(float(header["done"]), float(header["total"]), str(header["message"])[:500])
+                done, total = float(header["done"]), float(header["total"])
+                context.progress(context.call_id, done, total, str(header["message"])[:500])
 
     def _on_end(self, how: str) -> None:
         if self._gone is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.governance.error_envelope import build_error_envelope
-from app.governance.errors import GovernedError, PluginNotFound, PluginRefused
+from app.governance.errors import CallEnded, GovernedError, PluginNotFound, PluginRefused
 from app.governance.execution_context import current_execution
 from app.governance.lifecycle import Availability
 from app.plugins.loader.plugin_registry import PluginRegistry
@@ -129,10 +129,11 @@ class PluginExecutionService:
         if desk.breaker.state is BreakerState.CLOSED and availability.availability is not Availability.OK:
             raise PluginRefused(availability.code, availability.reason or "")
 
-    def free_seats(self, plugin_name: str) -> int:
+    def free_seats(self, plugin_name: str, ahead: int = 0) -> int:
         """Return how many more calls of a plugin could start now; 0 while it is disabled or rests.
 
-        An unknown plugin has one: its call ends at once, with the right error.
+        ``ahead`` is how many may wait for a seat beyond those. An unknown plugin has one seat: its call ends at once,
+        with the right error.
         """
         if plugin_name not in self._registry.list_plugins():
             return 1
@@ -141,7 +142,15 @@ class PluginExecutionService:
             return 0
         if desk.breaker.state is BreakerState.HALF_OPEN or desk.breaker.retry_after_s() > 0:
             return 0
-        return max(0, desk.seats.free - desk.seats.waiting)
+        return max(0, desk.seats.free - desk.seats.waiting + ahead)
+
+    async def kill(self, plugin_name: str, call_id: str) -> bool:
+        """End a call and the worker it runs on; tells whether it was found on one."""
+        try:
+            plugin = self._registry.get_plugin(plugin_name)
+        except GovernedError:
+            return False
+        return isinstance(plugin, Workers) and await plugin.kill(call_id)
 
     def retry_after_s(self, plugin_name: str) -> float:
         """Return the seconds after which a refused caller may try again."""
@@ -197,6 +206,10 @@ class PluginExecutionService:
         except BaseException:
             desk.breaker.give_up_trial()
             raise
+        if context is not None and context.cancelled:
+            desk.seats.release()
+            desk.breaker.give_up_trial()
+            raise CallEnded("cancelled")
 
     def _learn(self, plugin_name: str, desk: _Desk, code: str | None, payload: dict[str, Any]) -> None:
         if code is None and desk.breaker.state is BreakerState.CLOSED:

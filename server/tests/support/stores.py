@@ -1,0 +1,74 @@
+"""What tests of the job store say often, in few words."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.governance.job_lifecycle import JobStatus
+from app.storage.records import Job, JobEnd, JobInput, JsonObject, NewJob, Released
+from app.storage.sql_store import SqlJobStore
+from app.storage.sqlite_store import SqliteJobStore
+from app.storage.store import JobStore
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+ENDED = datetime(2030, 1, 2, 3, 4, 6, 1, tzinfo=UTC)
+
+
+def lease(seconds: float = 600.0) -> datetime:
+    """Return the end of a lease that begins now; one of a negative number of seconds has run out at once."""
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+async def add(store: JobStore, job: Job, inputs: Sequence[JobInput] = (), *, after: Sequence[str] = ()) -> Job:
+    """Add one job and return it as it is stored."""
+    (stored,) = await store.add([NewJob(job, inputs, after)])
+    return stored
+
+
+async def claim(store: JobStore, free: Mapping[str, int], seconds: float = 600.0) -> Sequence[Job]:
+    """Claim jobs under a lease of so many seconds."""
+    return await store.claim(free, lease(seconds))
+
+
+def ended(
+    job_id: str,
+    status: JobStatus = JobStatus.SUCCESS,
+    result: JsonObject | None = None,
+    error: JsonObject | None = None,
+    *,
+    attempt: int | None = None,
+    started_at: datetime | None = None,
+    waiting_ms: float | None = 0,
+    running_ms: float | None = 0,
+) -> JobEnd:
+    """Return an end at ``ENDED``."""
+    return JobEnd(job_id, status, result, error, ENDED, waiting_ms, running_ms, started_at, attempt)
+
+
+async def end(
+    store: JobStore,
+    job_id: str,
+    status: JobStatus = JobStatus.SUCCESS,
+    result: JsonObject | None = None,
+    attempt: int = 1,
+) -> Released:
+    """End a job as it runs for the ``attempt``-th time."""
+    return await store.end(ended(job_id, status, result, attempt=attempt))
+
+
+class Place(Protocol):
+    """Where a store keeps its database: it can be opened again and again."""
+
+    async def open(self, **options: Any) -> SqlJobStore:
+        """Return a store that is started."""
+
+
+class SqlitePlace:
+    """A file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    async def open(self, **options: Any) -> SqlJobStore:
+        return await SqliteJobStore.open(self.file, **options)
