@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     durability: Literal["full", "normal"] = Field(
         "full", description="`full`: an accepted job survives a power cut; `normal`: a crash of the server."
     )
+    history_every_s: float = Field(
+        10.0, ge=0.1, description="Time between the figures of `GET /v1/history`, seconds; the newest 360 are held."
+    )
     log_format: Literal["auto", "json", "readable"] = Field(
         "auto", description="Log lines: JSON, or readable; `auto` is readable on a terminal."
     )

@@ -11,6 +11,7 @@ from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
 from app.governance.retry import RetryPolicy
 from app.governance.validation import InputRules, OutputRules
+from app.observability.history import History
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
 from app.outbound.addresses import AddressRules
@@ -41,6 +42,7 @@ from app.services.job_streams import JobStreams
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
 from app.services.remote_images import FetchedImages, FetchRules, NoRemoteImages, RemoteImages
+from app.services.server_load import ServerLoad
 from app.services.webhook_service import DEFAULT_RETRY, DeliveryRules, NoWebhooks, WebhookService
 from app.settings import Settings, networks_of, ports_of
 from app.storage.blobs import Blobs, open_blobs
@@ -72,6 +74,7 @@ class Sightgate:
     job_streams: JobStreams
     retention: JobRetention
     metrics: Metrics
+    history: History
     home: HomeLoop
     threads: EmbeddedThreads
     store: JobStore
@@ -95,6 +98,7 @@ class Sightgate:
             if dispatch:
                 await self.job_execution.start()
                 await self.webhooks.start()
+                self.history.start()
                 self.retention.start()
         except BaseException:
             await self.stop()
@@ -103,6 +107,7 @@ class Sightgate:
 
     async def stop(self) -> None:
         """Let running jobs end within the drain time, end the workers, flush the store."""
+        await self.history.stop()
         await self.retention.stop()
         await self.job_execution.stop()
         await self.webhooks.stop()
@@ -196,6 +201,9 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         job_streams=JobStreams(jobs, events, store.server_id),
         retention=JobRetention(store, blobs, _retention_rules(settings)),
         metrics=metrics,
+        history=History(
+            metrics.totals, ServerLoad(registry, plugin_execution, plugins, store).read, settings.history_every_s
+        ),
         home=home,
         threads=threads,
         store=store,

@@ -337,6 +337,7 @@ class PluginAnswer(BaseModel):
     name: str
     state: StateName
     reason: str | None
+    enabled: bool = Field(description="Whether the operator lets it run; one that is enabled may still be unable to.")
     version: str
     description: str
     limits: dict[str, float]
@@ -379,3 +380,12 @@ class Ready(BaseModel):
     plugins: dict[str, bool] = Field(
         description="Whether each plugin can be called; a broken one makes nothing unready."
     )
+
+
+class ServerAnswer(BaseModel):
+    """The server's version, and the limits of what it takes."""
+
+    version: str
+    max_body_bytes: int = Field(description="Largest request body, bytes.")
+    max_pixels: int = Field(description="Most pixels (width x height) of an image.")
+    media_types: list[str] = Field(description="The images that are taken.")

@@ -109,6 +109,11 @@ class PluginExecutionService:
             desk.seats.release()
             self._learn(plugin_name, desk, code, payload)
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a seat now, over all plugins."""
+        return sum(desk.seats.waiting for desk in self._desks.values())
+
     def refuse_if_full(self, plugin_name: str) -> None:
         """Raise PluginRefused ``overloaded`` if a call that came now would be refused because too many wait."""
         desk = self._desks.get(plugin_name)
