@@ -1,5 +1,7 @@
 import '@testing-library/jest-dom/vitest';
 
+import { Blob, File } from 'node:buffer';
+
 import { cleanup } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
@@ -8,13 +10,11 @@ window.matchMedia = (query) =>
   ({
     matches: false,
     media: query,
-    onchange: null,
     addEventListener: () => undefined,
     removeEventListener: () => undefined,
-    addListener: () => undefined,
-    removeListener: () => undefined,
-    dispatchEvent: () => false,
-  }) satisfies MediaQueryList;
+  }) as unknown as MediaQueryList;
+// Node's own are what its fetch takes, and can be read.
+Object.assign(globalThis, { Blob, File });
 window.ResizeObserver = class {
   observe() {}
   unobserve() {}

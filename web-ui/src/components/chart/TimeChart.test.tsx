@@ -25,7 +25,7 @@ test('its figures can be read as a table', async () => {
   await person.click(screen.getByText('As a table'));
   const rows = await screen.findAllByRole('row');
   expect(
-    within(rows[1]!)
+    within(rows[1] ?? document.body)
       .getAllByRole('cell')
       .slice(1)
       .map((cell) => cell.textContent),
