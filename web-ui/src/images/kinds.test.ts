@@ -7,7 +7,7 @@ test.each([
   ['image/png', [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]],
   ['image/gif', [0x47, 0x49, 0x46, 0x38, 0x39]],
   ['image/tiff', [0x4d, 0x4d, 0x00, 0x2a]],
-  ['image/webp', [...'RIFF____WEBP'].map((letter) => letter.charCodeAt(0))],
+  ['image/webp', [...new TextEncoder().encode('RIFF____WEBP')]],
 ])('%s is known by its first bytes', (kind, head) => {
   expect(kindOf(new Uint8Array(head))).toBe(kind);
 });
