@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app import wiring
 from app.api import errors
 from app.api.application import GuardedApplication
+from app.api.faults import FaultBoundary
 from app.api.routes.analyze import analyze_routes
 from app.api.routes.health import health_router
 from app.api.routes.jobs import jobs_router
@@ -17,6 +18,7 @@ from app.api.routes.plugins import plugins_router
 from app.governance.errors import GovernedError
 from app.plugins.loader.plugin_registry import PluginRegistry
 from app.settings import Settings, check_safe
+from app.storage.errors import StorageError
 
 
 def create_app(settings: Settings | None = None, registry: PluginRegistry | None = None) -> FastAPI:
@@ -52,9 +54,10 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
             GovernedError: errors.on_governed_error,
             HTTPException: errors.on_http_exception,
             RequestValidationError: errors.on_invalid_parameters,
-            Exception: errors.on_fault,
+            StorageError: errors.on_storage_failure,
         },
     )
+    app.add_middleware(FaultBoundary)
     app.state.sightgate = gate
     app.include_router(analyses.router)
     app.include_router(jobs_router(gate.analysis_execution, gate.jobs, settings.max_body_bytes))

@@ -7,7 +7,6 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from app.governance.isolation import IsolationLevel
-from app.governance.lifecycle import Availability
 from app.governance.validation import InputRules, OutputRules
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
@@ -98,7 +97,10 @@ class Sightgate:
         if not self.plugins.discovered:
             reasons.append("plugins are still being looked for")
         names = self.registry.list_plugins()
-        usable = {name: self.registry.get_availability(name).availability is Availability.OK for name in names}
+        pools = self.plugins.pools()
+        usable = {
+            name: self.plugin_execution.would_run(name) and (name not in pools or pools[name].ready) for name in names
+        }
         return Readiness(reasons, usable)
 
 
@@ -191,7 +193,11 @@ def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:
 
 def _admission_rules(settings: Settings) -> AdmissionRules:
     breaker = BreakerRules(
-        settings.breaker_ends, settings.breaker_within_s, settings.breaker_rest_s, settings.quarantine_after
+        settings.breaker_ends,
+        settings.breaker_within_s,
+        settings.breaker_rest_s,
+        settings.breaker_longest_rest_s,
+        settings.quarantine_after,
     )
     return AdmissionRules(settings.max_waiting, settings.max_wait_s, breaker)
 

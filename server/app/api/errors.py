@@ -31,6 +31,7 @@ STATUS: Mapping[str, int] = {
     "idempotency_conflict": 422,
     "unauthorized": 401,
     "forbidden": 403,
+    "storage_failed": 503,
     "internal_error": 500,
 }
 DEFAULT_STATUS = 400
@@ -85,6 +86,12 @@ async def on_invalid_parameters(_: Request, failure: Exception) -> Json:
     first = failure.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:])
     return refuse(RequestError("malformed_request", f"{field}: {first['msg']}"[:500], field=field))
+
+
+async def on_storage_failure(request: Request, failure: Exception) -> Json:
+    """Answer a data folder that cannot be written or read now: a full disk, too many open files."""
+    log.error("storage failed", route=request.scope.get("path", "")[:200], reason=str(failure), exc_info=failure)
+    return refuse(GovernedError("storage_failed", f"the server cannot use its data folder now: {failure}"))
 
 
 async def on_fault(request: Request, fault: Exception) -> Json:

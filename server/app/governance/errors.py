@@ -58,6 +58,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "plugin_timeout": ErrorCode(_P, True, "The plugin did not answer in time; its worker was ended."),
     "plugin_crashed": ErrorCode(_P, True, "The plugin's worker ended: a signal, an exit, or a broken answer."),
     "plugin_out_of_memory": ErrorCode(_P, False, "The plugin needed more memory than it may use."),
+    "plugin_out_of_disk": ErrorCode(_P, False, "The plugin kept more in its scratch folder than it may."),
     "plugin_not_found": ErrorCode(_P, False, "No plugin has this name."),
     "plugin_unavailable": ErrorCode(_P, True, "The plugin cannot run now; the reason is in the message."),
     "plugin_disabled": ErrorCode(_P, False, "The operator has disabled the plugin."),
@@ -77,6 +78,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "idempotency_conflict": ErrorCode(_V, False, "The idempotency key was used with another request."),
     "unauthorized": ErrorCode(_V, False, "The request carries no valid API key."),
     "forbidden": ErrorCode(_V, False, "The API key does not allow this."),
+    "storage_failed": ErrorCode(_I, True, "The server cannot read or write its data folder now."),
     "internal_error": ErrorCode(_I, True, "A fault of Sightgate's own; the log has the details."),
 }
 
