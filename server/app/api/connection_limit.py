@@ -11,8 +11,9 @@ from app.governance.errors import PluginRefused
 
 # A connection that nobody has used for so long makes room for another caller.
 IDLE_S = 1.0
-# Time for the refusal to arrive before the connection is dropped.
-_LINGER_S = 1.0
+# Time for a refusal to arrive before what the caller sends resets the connection; more of them are closed at once.
+_LINGER_S = 0.25
+_MOST_LINGERING = 4
 _SAID = "the server has as many connections as it can serve; try again later"
 
 
@@ -20,6 +21,7 @@ class LimitedProtocol(GatheringProtocol):
     """At ``most`` connections, a new one takes the place of the one that has been idle longest, or is refused."""
 
     most: ClassVar[int] = 1_000_000
+    lingering: ClassVar[set[asyncio.Transport]] = set()
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -68,10 +70,19 @@ class LimitedProtocol(GatheringProtocol):
             "retry-after: 1\r\nconnection: close\r\n\r\n"
         )
         transport.write(head.encode() + body)
+        if len(self.lingering) >= _MOST_LINGERING:
+            transport.close()
+            return
         transport.write_eof()
-        self.loop.call_later(_LINGER_S, transport.abort)
+        self.lingering.add(transport)
+        self.loop.call_later(_LINGER_S, self._drop, transport)
+
+    def _drop(self, transport: asyncio.Transport) -> None:
+        self.lingering.discard(transport)
+        transport.abort()
 
 
 def limited_to(most: int) -> type[asyncio.Protocol]:
     """Return the protocol for a server of at most so many connections."""
-    return cast(type[asyncio.Protocol], type("LimitedProtocol", (LimitedProtocol,), {"most": most}))
+    its_own = {"most": most, "lingering": set[asyncio.Transport]()}
+    return cast(type[asyncio.Protocol], type("LimitedProtocol", (LimitedProtocol,), its_own))

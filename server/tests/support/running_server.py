@@ -148,9 +148,9 @@ class RunningServer:
 
 
 @contextmanager
-def running(home: Home, key: str | None = None) -> Iterator[RunningServer]:
+def running(home: Home, key: str | None = None, command: Sequence[str] = SERVE) -> Iterator[RunningServer]:
     """Run a server on ``home`` until the block ends."""
-    process = home.launch()
+    process = home.launch(command)
     assert process.stdout is not None
     try:
         url = _address(process.stdout, home)
