@@ -20,6 +20,7 @@ from app.plugins.sandbox.embedded import EmbeddedThreads
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions
 from app.plugins.sandbox.remove_tree import remove_tree
+from app.plugins.sandbox.standby import StandbyRules
 from app.services.analysis_service import AnalysisService
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.breaker import BreakerRules
@@ -188,6 +189,7 @@ def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:
         recycle_calls=settings.recycle_calls,
         recycle_growth_mb=settings.recycle_growth_mb,
         max_result_bytes=settings.max_result_bytes,
+        standby=StandbyRules(settings.restart_after_s, settings.restart_longest_s, settings.restart_budget),
     )
 
 

@@ -43,10 +43,8 @@ def roomy(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 def connected(server: RunningServer, count: int, stack: ExitStack) -> Sequence[socket.socket]:
-    made = []
-    for _ in range(count):
-        made.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)))
-    return made
+    place = ("127.0.0.1", server.port)
+    return [stack.enter_context(socket.create_connection(place, timeout=30)) for _ in range(count)]
 
 
 def test_connections_that_say_nothing_do_not_keep_others_out(narrow: RunningServer):

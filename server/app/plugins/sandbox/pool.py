@@ -140,7 +140,7 @@ class ProcessWorkers(Workers):
             standby.wanted,
             standby.restarts,
             None if due_s is None else round(due_s, 3),
-            standby.given_up,
+            standby.given_up and self.worker_count + self._starting == 0,
         )
 
     def pids(self) -> list[int]:

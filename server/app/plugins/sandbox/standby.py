@@ -35,6 +35,7 @@ class Standby:
 
     @property
     def given_up(self) -> bool:
+        """Whether a worker that ends now is not started again."""
         return self.wanted and self.restarts >= self._rules.budget and self._timer is None and self._starting is None
 
     def restart_in_s(self) -> float | None:

@@ -3,15 +3,15 @@
 import os
 import threading
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 MIB = 1024 * 1024
 
 
 def _write(path: str, mib: int) -> None:
-    with open(path, "wb") as file:
-        for _ in range(mib):
-            file.write(os.urandom(MIB))
+    with Path(path).open("wb") as file:
+        file.writelines(os.urandom(MIB) for _ in range(mib))
 
 
 def _many_files() -> None:
@@ -21,29 +21,25 @@ def _many_files() -> None:
 
 def _many_names() -> None:
     for number in range(200_000):
-        open(f"empty-{number}", "wb").close()
+        Path(f"empty-{number}").touch()
 
 
 def _deleted_files() -> None:
-    kept = []
     for _ in range(200):
-        file = open("gone", "wb")
-        file.write(os.urandom(MIB))
-        file.flush()
-        os.unlink("gone")
-        kept.append(file)
-    time.sleep(60)
+        _write("gone", 1)
+        os.open("gone", os.O_RDONLY)  # never closed
+        Path("gone").unlink()
 
 
 def _unlistable_folder() -> None:
-    os.mkdir("locked", 0o300)
+    Path("locked").mkdir(0o300)
     for number in range(200):
         _write(f"locked/part-{number}", 1)
 
 
 def _deep_folders() -> None:
     for _ in range(3_000):
-        os.mkdir("down")
+        Path("down").mkdir()
         os.chdir("down")
     _many_files()
 
@@ -72,7 +68,7 @@ class Writing:
         elif how:
             _WAYS[how]()
             time.sleep(60)
-        return {"calls": self.calls, "files": len(os.listdir("."))}
+        return {"calls": self.calls, "files": len(list(Path().iterdir()))}
 
 
 class Filling(Writing):
