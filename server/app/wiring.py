@@ -8,7 +8,6 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.governance.isolation import IsolationLevel
-from app.governance.lifecycle import Availability
 from app.governance.retry import RetryPolicy
 from app.governance.validation import InputRules, OutputRules
 from app.observability.history import History
@@ -27,6 +26,7 @@ from app.plugins.sandbox.embedded import EmbeddedThreads
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions
 from app.plugins.sandbox.remove_tree import remove_tree
+from app.plugins.sandbox.standby import StandbyRules
 from app.services.analysis_service import AnalysisService
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.breaker import BreakerRules
@@ -130,7 +130,10 @@ class Sightgate:
         if not self.plugins.discovered:
             reasons.append("plugins are still being looked for")
         names = self.registry.list_plugins()
-        usable = {name: self.registry.get_availability(name).availability is Availability.OK for name in names}
+        pools = self.plugins.pools()
+        usable = {
+            name: self.plugin_execution.would_run(name) and (name not in pools or pools[name].ready) for name in names
+        }
         return Readiness(reasons, usable)
 
 
@@ -266,12 +269,17 @@ def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:
         recycle_calls=settings.recycle_calls,
         recycle_growth_mb=settings.recycle_growth_mb,
         max_result_bytes=settings.max_result_bytes,
+        standby=StandbyRules(settings.restart_after_s, settings.restart_longest_s, settings.restart_budget),
     )
 
 
 def _admission_rules(settings: Settings) -> AdmissionRules:
     breaker = BreakerRules(
-        settings.breaker_ends, settings.breaker_within_s, settings.breaker_rest_s, settings.quarantine_after
+        settings.breaker_ends,
+        settings.breaker_within_s,
+        settings.breaker_rest_s,
+        settings.breaker_longest_rest_s,
+        settings.quarantine_after,
     )
     return AdmissionRules(settings.max_waiting, settings.max_wait_s, breaker)
 
