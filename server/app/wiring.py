@@ -177,7 +177,9 @@ def build_installation(settings: Settings, server: RunningServer) -> PluginInsta
 
 def _confinement(settings: Settings) -> Confinement:
     enforce = settings.sandbox == "on"
-    return Confinement((settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect() if enforce else None)
+    return Confinement(
+        (settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect(may_move=True) if enforce else None
+    )
 
 
 def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:
