@@ -257,7 +257,9 @@ def _outbound(settings: Settings, allowed: str) -> OutboundHttp:
 
 def _confinement(settings: Settings) -> Confinement:
     enforce = settings.sandbox == "on"
-    return Confinement((settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect() if enforce else None)
+    return Confinement(
+        (settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect(may_move=True) if enforce else None
+    )
 
 
 def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:

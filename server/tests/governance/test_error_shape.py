@@ -1,6 +1,7 @@
 """Every code of the closed table that can be had now, had over HTTP, in the one shape."""
 
 import base64
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -97,7 +98,7 @@ REACHED_ELSEWHERE = {
     "unauthorized": "test_security.py",
     "interrupted": "test_durable_jobs.py",
     "cancelled": "test_a_caller_that_hangs_up_leaves_a_cancelled_job",
-    "internal_error": "test_a_fault_of_ours_says_nothing_else",
+    "internal_error": "test_a_fault_of_ours_says_nothing_else_and_is_logged_once",
     "plugin_out_of_disk": "test_disk.py",
     "storage_unavailable": "test_disk.py",
 }
@@ -177,22 +178,35 @@ def test_a_caller_that_hangs_up_leaves_a_cancelled_job(server: RunningServer):
 
 @pytest.fixture
 def faulty(tmp_path: Path) -> Iterator[RunningServer]:
-    """A server whose folder of inputs was replaced by a file."""
+    """A server whose plugin folder is gone, and whose folder of inputs was replaced by a file."""
     with running(make_home(tmp_path, "answering")) as started:
+        assert started.result("echo")
+        shutil.rmtree(started.home.plugins)
         blobs = started.home.data / "blobs"
-        for path in sorted(blobs.rglob("*"), reverse=True) if blobs.is_dir() else ():
-            path.rmdir() if path.is_dir() else path.unlink()
-        if blobs.is_dir():
-            blobs.rmdir()
+        shutil.rmtree(blobs, ignore_errors=True)
         blobs.write_text("in the way")
         yield started
 
 
-def test_a_fault_of_ours_says_nothing_else(faulty: RunningServer):
-    answer = faulty.submit("echo")
+def test_a_fault_of_ours_says_nothing_else_and_is_logged_once(faulty: RunningServer):
+    answer = faulty.http.post("/v1/plugins/echo/reload")
     error = assert_error(answer, 500, "internal_error")
     assert error["message"] == ERROR_CODES["internal_error"].meaning
-    assert "blobs" not in answer.text
-    faults = eventually(lambda: faulty.events("fault"), "log line of the fault")
-    assert "Traceback" in faults[0]["exception"]
-    assert faulty.analyze("echo").status_code == 200
+    assert str(faulty.home.folder) not in answer.text
+    (fault,) = eventually(lambda: faulty.events("fault"), "log line of the fault")
+    assert "Traceback" in fault["exception"]
+    assert faulty.result("echo")
+    log = faulty.home.log.read_text()
+    assert (log.count("FileNotFoundError: "), "ASGI application" in log) == (1, False)
+
+
+def test_a_data_folder_that_cannot_be_used_is_told_as_that(faulty: RunningServer):
+    answer = faulty.submit("echo")
+    error = assert_error(answer, 503, "storage_failed")
+    assert error["details"]["retryable"] is True
+    assert answer.headers["retry-after"] == "1"
+    assert str(faulty.home.folder) not in answer.text
+    (failed,) = eventually(lambda: faulty.events("storage failed"), "log line of the failure")
+    assert "Traceback" in failed["exception"]
+    assert not faulty.events("fault")
+    assert faulty.result("echo")
