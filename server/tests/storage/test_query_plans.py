@@ -88,6 +88,7 @@ def test_a_page_is_read_in_the_order_of_an_index(plan: Plan, after_cursor: bool)
             shown = plan(statement(shape, after_cursor))
             # The ids that a text stands for are at most a page for each plugin; sorting those is nothing.
             assert shape.plugins is not None or "TEMP B-TREE" not in shown, (shape, shown)
+            assert shape.plugins is None or "sqlite_autoindex_jobs_1 (id=?)" in shown
             walked = [step for step in shown.split(" | ") if step.startswith("SCAN jobs")]
             assert all("INDEX" in step for step in walked), (shape, shown)
 
