@@ -13,6 +13,8 @@ from support.running_server import Home, RunningServer, eventually, make_home, r
 from support.server_events import all_events, following
 from support.stores import PostgresPlace
 
+Pair = tuple[RunningServer, RunningServer]
+
 
 def homes_of(folder: Path, url: str, **settings: object) -> tuple[Home, Home]:
     """Return the homes of two servers on one database and one blob folder."""
@@ -22,7 +24,7 @@ def homes_of(folder: Path, url: str, **settings: object) -> tuple[Home, Home]:
 
 
 @contextmanager
-def both(homes: tuple[Home, Home]) -> Iterator["Pair"]:
+def both(homes: tuple[Home, Home]) -> Iterator[Pair]:
     with running(homes[0]) as one, running(homes[1]) as two:
         yield one, two
 
