@@ -29,6 +29,7 @@ export const SERVER_CODES = [
   'plugin_timeout',
   'plugin_crashed',
   'plugin_out_of_memory',
+  'plugin_out_of_disk',
   'plugin_not_found',
   'plugin_unavailable',
   'plugin_disabled',
@@ -105,6 +106,10 @@ const ADVICE: Record<KnownCode, Advice> = {
   plugin_out_of_memory: {
     title: 'The plugin needed more memory than it may use',
     doThis: 'Try a smaller image. Whoever runs the server can give the plugin more memory.',
+  },
+  plugin_out_of_disk: {
+    title: 'The plugin filled its scratch folder',
+    doThis: 'Try a smaller image. Whoever runs the server can give the plugin a larger scratch folder.',
   },
   plugin_not_found: {
     title: 'The plugin is not there any more',
