@@ -94,13 +94,14 @@ REACHED_ELSEWHERE = {
     "internal_error": "test_a_fault_of_ours_says_nothing_else",
     "plugin_out_of_disk": "test_disk.py",
     "storage_unavailable": "test_disk.py",
+    "shutting_down": "test_job_drain.py",
+    "job_not_cancellable": "test_job_cancel.py",
+    "idempotency_conflict": "test_job_idempotency.py",
+    "dependency_failed": "test_job_terms.py",
 }
 
 NOT_REACHED_YET = {
     "rate_limited": "there are no limits a caller yet",
-    "job_not_cancellable": "no route cancels jobs yet",
-    "idempotency_conflict": "no route takes an idempotency key yet",
-    "dependency_failed": "no route takes the jobs that one needs yet",
 }
 
 
