@@ -5,7 +5,7 @@ from app.governance.errors import ERROR_CODES
 from reference_tables.markdown import code, table, words
 
 # In the table so that clients can know them; what gives them is not built yet.
-NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict", "dependency_failed"})
+NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict"})
 
 ADVICE = {
     "malformed_request": "Mend the request; the message says where it is wrong.",

@@ -20,6 +20,11 @@ class Settings(BaseSettings):
         None, description="The key that every route but health wants as a bearer token. At least 16 characters."
     )
     data_dir: Path = Field(Path("data"), description="Folder that holds everything the server keeps.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="Where jobs are kept: `postgresql://USER:PASSWORD@HOST/NAME`, which several servers may share;"
+        " SQLite in the data folder if unset.",
+    )
     plugins_dir: Path | None = Field(None, description="Folder of plugin files; none if unset.")
     installed_plugins: bool = Field(True, description="Whether plugins of installed packages are offered.")
     keep_inputs: Literal["accepted", "all"] = Field(
@@ -74,6 +79,11 @@ class Settings(BaseSettings):
         "auto", description="Log lines: JSON, or readable; `auto` is readable on a terminal."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @property
+    def database(self) -> Path | str:
+        """Where jobs are kept: a URL, or a file in the data folder."""
+        return self.data_dir / "jobs.sqlite3" if self.database_url is None else self.database_url.get_secret_value()
 
     @property
     def key(self) -> str | None:

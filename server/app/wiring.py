@@ -124,7 +124,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     registry = registry if registry is not None else get_registry()
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
-    store = open_store(data / "jobs.sqlite3", durability=Durability(settings.durability))
+    store = open_store(settings.database, durability=Durability(settings.durability))
     metrics = Metrics(lambda name: registry.get_status(name) is not None)
     tool_runner = ToolRunner(
         registry,

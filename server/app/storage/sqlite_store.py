@@ -18,7 +18,7 @@ from app.storage.records import Change
 from app.storage.sql_store import SqlJobStore
 from app.storage.sqlite import Durability, connect_reader, connect_writer, create_private, database_file, run_steps
 from app.storage.statement import RawSql, Steps
-from app.storage.steps import Actor, system_clock
+from app.storage.steps import Actor, select, system_clock
 from app.storage.store import Clock, Listener
 from app.storage.writer import GroupCommitWriter
 
@@ -48,7 +48,7 @@ class SqliteJobStore(SqlJobStore):
         seconds, ``busy_timeout_s`` how long to wait for another process's lock, ``max_backlog`` how many operations may
         wait for the disk before more are refused. Leases count by ``clock``.
         """
-        super().__init__(Actor(uuid4().hex, clock=clock), _PROBE)
+        super().__init__(Actor(uuid4().hex, clock=clock))
         self._file = file = database_file(path_or_url)
         self._writer = GroupCommitWriter(
             partial(connect_writer, file, busy_timeout_s),
@@ -104,3 +104,6 @@ class SqliteJobStore(SqlJobStore):
 
     def _idle(self) -> bool:
         return self._writer.idle()
+
+    def _probe(self) -> Steps[object]:
+        return select(_PROBE)
