@@ -115,7 +115,7 @@ def postgres_cluster(folder: Path) -> Iterator[Cluster]:
     """Two servers that share a PostgreSQL and a folder of blobs."""
     open_to_others(folder)
     with started_postgres(folder / "postgres") as postgres:
-        shared = {"database_url": postgres.url, "blobs_url": folder / "blobs"}
+        shared = {"database_url": postgres.url, "blob_url": folder / "blobs"}
         homes = [make_home(folder / name, "toiling", **SETTINGS, **shared) for name in ("one", "two")]
         cluster = Cluster([Member(home) for home in homes], folder / "blobs", postgres)
         with _ended(cluster):
