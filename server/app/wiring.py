@@ -1,7 +1,7 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -13,6 +13,9 @@ from app.governance.retry import RetryPolicy
 from app.governance.validation import InputRules, OutputRules
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
+from app.outbound.addresses import AddressRules
+from app.outbound.client import OutboundHttp
+from app.outbound.targets import TargetRules
 from app.plugins.loader.environments import PluginEnvironments
 from app.plugins.loader.plugin_discovery import DiscoveryOptions
 from app.plugins.loader.plugin_registry import PluginRegistry, get_registry
@@ -37,7 +40,9 @@ from app.services.job_retention import JobRetention, RetentionRules
 from app.services.job_streams import JobStreams
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
-from app.settings import Settings
+from app.services.remote_images import FetchedImages, FetchRules, NoRemoteImages, RemoteImages
+from app.services.webhook_service import DEFAULT_RETRY, DeliveryRules, NoWebhooks, WebhookService
+from app.settings import Settings, networks_of, ports_of
 from app.storage.blobs import Blobs, open_blobs
 from app.storage.data_folder import DataFolderLock
 from app.storage.opening import open_store
@@ -56,6 +61,8 @@ class Sightgate:
 
     settings: Settings
     registry: PluginRegistry
+    remote_images: RemoteImages
+    webhooks: WebhookService | NoWebhooks
     tool_runner: ToolRunner
     plugin_execution: PluginExecutionService
     job_execution: JobExecutionService
@@ -87,6 +94,7 @@ class Sightgate:
             await self.plugins.discover(only)
             if dispatch:
                 await self.job_execution.start()
+                await self.webhooks.start()
                 self.retention.start()
         except BaseException:
             await self.stop()
@@ -97,6 +105,8 @@ class Sightgate:
         """Let running jobs end within the drain time, end the workers, flush the store."""
         await self.retention.stop()
         await self.job_execution.stop()
+        await self.webhooks.stop()
+        await self.remote_images.close()
         await self.plugins.close()
         self.threads.close()
         await self.store.close()
@@ -136,7 +146,8 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     plugin_execution = PluginExecutionService(
         registry, tool_runner, home, rules=_admission_rules(settings), observer=metrics
     )
-    blobs, events = open_blobs(data / "blobs"), JobEvents()
+    remote_images, webhooks = _remote_images(settings, metrics), _webhooks(settings, store, metrics)
+    blobs, events = open_blobs(settings.blob_url or data / "blobs"), JobEvents()
     results = JobResults(blobs, settings.large_result_bytes)
     jobs = JobManagementService(store, blobs, results, events)
     confinement = _confinement(settings)
@@ -165,16 +176,21 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         home,
         JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s, settings.lease_s),
         policy_of=lambda plugin: plugins.retry_policy(plugin, _retry_policy(settings)),
+        webhooks=webhooks,
     )
     metrics.add_gauges(lambda: _gauges(registry, plugins, store, events))
     metrics.add_async_gauges(lambda: _waiting_jobs(registry, store))
     return Sightgate(
         settings=settings,
         registry=registry,
+        remote_images=remote_images,
+        webhooks=webhooks,
         tool_runner=tool_runner,
         plugin_execution=plugin_execution,
         job_execution=job_execution,
-        analysis_execution=AnalysisExecutionService(AnalysisService(), job_execution, plugin_execution, home),
+        analysis_execution=AnalysisExecutionService(
+            AnalysisService(remote_images), job_execution, plugin_execution, home, webhooks
+        ),
         plugins=plugins,
         jobs=jobs,
         job_streams=JobStreams(jobs, events, store.server_id),
@@ -204,6 +220,28 @@ def build_installation(settings: Settings, server: RunningServer) -> PluginInsta
         settings.start_timeout_s,
         server,
     )
+
+
+def _remote_images(settings: Settings, metrics: Metrics) -> RemoteImages:
+    if settings.image_urls == "off":
+        return NoRemoteImages()
+    rules = FetchRules(
+        settings.image_url_max_bytes or settings.max_body_bytes, settings.max_body_bytes, settings.image_url_timeout_s
+    )
+    return FetchedImages(_outbound(settings, settings.image_url_allow_networks), rules, metrics.fetched)
+
+
+def _webhooks(settings: Settings, store: JobStore, metrics: Metrics) -> WebhookService | NoWebhooks:
+    if settings.webhook_secret is None:
+        return NoWebhooks()
+    retry = replace(DEFAULT_RETRY, max_attempts=settings.webhook_max_attempts)
+    rules = DeliveryRules(settings.webhook_secret.get_secret_value(), settings.webhook_timeout_s, retry)
+    http = _outbound(settings, settings.webhook_allow_networks)
+    return WebhookService(store, http, rules, metrics.called_webhook)
+
+
+def _outbound(settings: Settings, allowed: str) -> OutboundHttp:
+    return OutboundHttp(TargetRules(AddressRules(networks_of(allowed)), ports_of(settings.outbound_ports)))
 
 
 def _confinement(settings: Settings) -> Confinement:

@@ -64,6 +64,8 @@ REACHED: Mapping[str, Produce] = {
     "missing_mime_type": post(mime_type=""),
     "unsupported_mime_type": post(mime_type="image/avif"),
     "mime_mismatch": post(mime_type="image/gif"),
+    "image_url_disabled": post(image=None, image_url="https://example.org/a.png"),
+    "webhooks_disabled": lambda server: server.http.post("/v1/jobs", json={**GOOD, "webhook": "https://example.org/"}),
     "undecodable_image": post(image=base64.b64encode(b"text").decode()),
     "image_too_large": post(image=base64.b64encode(BOMB).decode()),
     "invalid_options": of_plugin("typed", most=0),
@@ -87,6 +89,10 @@ REACHED: Mapping[str, Produce] = {
 # Codes that need a server of their own, and the test here or beside that has them.
 REACHED_ELSEWHERE = {
     "input_quarantined": "test_crash.py",
+    "image_url_refused": "test_image_url.py",
+    "image_url_failed": "test_image_url.py",
+    "image_url_too_large": "test_image_url.py",
+    "webhook_refused": "test_webhooks.py",
     "overloaded": "test_concurrency.py",
     "unauthorized": "test_security.py",
     "interrupted": "test_durable_jobs.py",
