@@ -11,8 +11,8 @@ from collections.abc import Callable
 from kill.cluster import LEASE_S, Cluster, Member
 from kill.ledger import Ledger
 
-PAUSE_S = (0.1, 1.2)
-AWAY_S = (0.0, 1.0)
+PAUSE_S = (0.05, 0.6)
+AWAY_S = (0.0, 0.5)
 
 
 class Killer(threading.Thread):
