@@ -31,6 +31,7 @@ ADVICE = {
     "plugin_timeout": "Raise the plugin's `timeout_s` if the work is honest; else see why it hangs.",
     "plugin_crashed": "See `details.signal` or `details.exit_code`, and the end of its output in the log.",
     "plugin_out_of_memory": "Send a smaller image, or raise the plugin's `memory_mb`.",
+    "plugin_out_of_disk": "Send a smaller image, or raise the plugin's `scratch_mb`.",
     "plugin_not_found": "Check the name; `GET /v1/plugins` lists all.",
     "plugin_unavailable": "Read the reason: it says what is missing, or that the plugin rests after crashes.",
     "plugin_disabled": "Enable it: `POST /v1/plugins/{name}/enable`.",
@@ -51,6 +52,7 @@ ADVICE = {
     "webhook_refused": "Use a public http or https URL; the operator can allow networks and ports.",
     "unauthorized": "Send `Authorization: Bearer KEY`.",
     "forbidden": "Without an API key: call the loopback address itself, and not from another site's page.",
+    "storage_unavailable": "See the reason in the log: a full disk, too many open files. Then call again.",
     "internal_error": "Report it, with the log's line of that time. Trying again may help.",
 }
 

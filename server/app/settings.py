@@ -64,6 +64,16 @@ class Settings(BaseSettings):
     breaker_ends: int = Field(5, ge=1, description="Ends of a plugin's worker that open its breaker.")
     breaker_within_s: float = Field(60.0, gt=0, description="Time within which those ends must fall, seconds.")
     breaker_rest_s: float = Field(30.0, ge=0, description="Rest of an open breaker before a call may try, seconds.")
+    breaker_longest_rest_s: float = Field(
+        480.0, ge=0, description="Each rest that follows on another is twice as long, up to this, seconds."
+    )
+    restart_after_s: float = Field(
+        0.5, gt=0, description="Wait before a plugin's worker that is kept ready is started again, seconds; doubles."
+    )
+    restart_longest_s: float = Field(60.0, gt=0, description="Longest such wait, seconds.")
+    restart_budget: int = Field(
+        10, ge=0, description="Such restarts in a row; then only a call or a reload starts a worker."
+    )
     quarantine_after: int = Field(3, ge=1, description="Crashes by one input after which a plugin refuses it.")
     sandbox: Literal["on", "off"] = Field(
         "on", description="Whether workers are confined by the kernel where it can; `off` is for looking for faults."
@@ -98,6 +108,9 @@ class Settings(BaseSettings):
     )
     durability: Literal["full", "normal"] = Field(
         "full", description="`full`: an accepted job survives a power cut; `normal`: a crash of the server."
+    )
+    history_every_s: float = Field(
+        10.0, ge=0.1, description="Time between the figures of `GET /v1/history`, seconds; the newest 360 are held."
     )
     log_format: Literal["auto", "json", "readable"] = Field(
         "auto", description="Log lines: JSON, or readable; `auto` is readable on a terminal."

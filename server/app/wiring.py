@@ -8,9 +8,9 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.governance.isolation import IsolationLevel
-from app.governance.lifecycle import Availability
 from app.governance.retry import RetryPolicy
 from app.governance.validation import InputRules, OutputRules
+from app.observability.history import History
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
 from app.outbound.addresses import AddressRules
@@ -26,6 +26,7 @@ from app.plugins.sandbox.embedded import EmbeddedThreads
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions
 from app.plugins.sandbox.remove_tree import remove_tree
+from app.plugins.sandbox.standby import StandbyRules
 from app.services.analysis_service import AnalysisService
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.breaker import BreakerRules
@@ -41,6 +42,7 @@ from app.services.job_streams import JobStreams
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
 from app.services.remote_images import FetchedImages, FetchRules, NoRemoteImages, RemoteImages
+from app.services.server_load import ServerLoad
 from app.services.webhook_service import DEFAULT_RETRY, DeliveryRules, NoWebhooks, WebhookService
 from app.settings import Settings, networks_of, ports_of
 from app.storage.blobs import Blobs, open_blobs
@@ -72,6 +74,7 @@ class Sightgate:
     job_streams: JobStreams
     retention: JobRetention
     metrics: Metrics
+    history: History
     home: HomeLoop
     threads: EmbeddedThreads
     store: JobStore
@@ -95,6 +98,7 @@ class Sightgate:
             if dispatch:
                 await self.job_execution.start()
                 await self.webhooks.start()
+                self.history.start()
                 self.retention.start()
         except BaseException:
             await self.stop()
@@ -103,6 +107,7 @@ class Sightgate:
 
     async def stop(self) -> None:
         """Let running jobs end within the drain time, end the workers, flush the store."""
+        await self.history.stop()
         await self.retention.stop()
         await self.job_execution.stop()
         await self.webhooks.stop()
@@ -125,7 +130,10 @@ class Sightgate:
         if not self.plugins.discovered:
             reasons.append("plugins are still being looked for")
         names = self.registry.list_plugins()
-        usable = {name: self.registry.get_availability(name).availability is Availability.OK for name in names}
+        pools = self.plugins.pools()
+        usable = {
+            name: self.plugin_execution.would_run(name) and (name not in pools or pools[name].ready) for name in names
+        }
         return Readiness(reasons, usable)
 
 
@@ -196,6 +204,9 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         job_streams=JobStreams(jobs, events, store.server_id),
         retention=JobRetention(store, blobs, _retention_rules(settings)),
         metrics=metrics,
+        history=History(
+            metrics.totals, ServerLoad(registry, plugin_execution, plugins, store).read, settings.history_every_s
+        ),
         home=home,
         threads=threads,
         store=store,
@@ -258,12 +269,17 @@ def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:
         recycle_calls=settings.recycle_calls,
         recycle_growth_mb=settings.recycle_growth_mb,
         max_result_bytes=settings.max_result_bytes,
+        standby=StandbyRules(settings.restart_after_s, settings.restart_longest_s, settings.restart_budget),
     )
 
 
 def _admission_rules(settings: Settings) -> AdmissionRules:
     breaker = BreakerRules(
-        settings.breaker_ends, settings.breaker_within_s, settings.breaker_rest_s, settings.quarantine_after
+        settings.breaker_ends,
+        settings.breaker_within_s,
+        settings.breaker_rest_s,
+        settings.breaker_longest_rest_s,
+        settings.quarantine_after,
     )
     return AdmissionRules(settings.max_waiting, settings.max_wait_s, breaker)
 

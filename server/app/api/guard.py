@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import refuse
+from app.api.page_files import is_page_path
 from app.governance.errors import RequestError
 from app.governance.loopback import is_loopback
 
@@ -22,9 +23,10 @@ Refusal: TypeAlias = tuple[str, str]
 class Guard:
     """ASGI middleware in front of every route but health.
 
-    With a key: wants it as a bearer token, compared in constant time. Without one the server listens on loopback
-    only, and a browser is the danger: pages of other sites may neither post to it (Origin) nor reach it under a name
-    of their own (Host).
+    With a key: wants it as a bearer token, compared in constant time; only the page's own files are open, since a
+    browser cannot send it with them and they tell nothing. Without one the server listens on loopback only, and a
+    browser is the danger: pages of other sites may neither post to it (Origin) nor reach it under a name of their own
+    (Host).
     """
 
     def __init__(self, app: ASGIApp, key: str | None) -> None:
@@ -37,7 +39,7 @@ class Guard:
             return
         found = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
         refusal = _check_here(scope, found) if self._key is None else self._check_key(found)
-        if refusal is None:
+        if refusal is None or (self._key is not None and _asks_for_page(scope)):
             await self._app(scope, receive, send)
         else:
             await refuse(RequestError(*refusal))(scope, receive, send)
@@ -48,6 +50,10 @@ class Guard:
         if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._key):
             return None
         return "unauthorized", "send the API key: Authorization: Bearer KEY"
+
+
+def _asks_for_page(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD") and is_page_path(scope["path"])
 
 
 def _check_here(scope: Scope, headers: Mapping[bytes, bytes]) -> Refusal | None:

@@ -322,12 +322,27 @@ class Failure(BaseModel):
     at: str
 
 
+class WorkerHealth(BaseModel):
+    """The worker processes of a plugin since it was loaded."""
+
+    running: int
+    started: int
+    ended_in_call: int
+    ended_idle: int = Field(description="Those that ended by themselves between calls.")
+    kept_ready: bool = Field(description="Whether one is started again before it is needed (`warm` in plugins.toml).")
+    restarts: int = Field(description="Restarts in a row, of a plugin that is kept ready.")
+    restart_in_s: float | None = Field(description="Seconds until the next restart; null if none is due.")
+    given_up: bool = Field(description="Whether there were too many restarts: a call or a reload starts the next one.")
+
+
 class Health(BaseModel):
-    """What admission holds against a plugin."""
+    """What admission holds against a plugin, and how its workers are."""
 
     breaker: Literal["closed", "open", "half-open"]
     reason: str
     retry_after_s: float
+    rests: int = Field(description="Rests of the breaker that followed on each other; each is twice as long.")
+    workers: WorkerHealth | None = Field(description="Null for a plugin without processes of its own.")
     quarantined_inputs: list[str] = Field(description="SHA-256 of the images that are refused for this plugin.")
 
 
@@ -337,6 +352,7 @@ class PluginAnswer(BaseModel):
     name: str
     state: StateName
     reason: str | None
+    enabled: bool = Field(description="Whether the operator lets it run; one that is enabled may still be unable to.")
     version: str
     description: str
     limits: dict[str, float]
@@ -379,3 +395,12 @@ class Ready(BaseModel):
     plugins: dict[str, bool] = Field(
         description="Whether each plugin can be called; a broken one makes nothing unready."
     )
+
+
+class ServerAnswer(BaseModel):
+    """The server's version, and the limits of what it takes."""
+
+    version: str
+    max_body_bytes: int = Field(description="Largest request body, bytes.")
+    max_pixels: int = Field(description="Most pixels (width x height) of an image.")
+    media_types: list[str] = Field(description="The images that are taken.")

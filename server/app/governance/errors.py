@@ -62,6 +62,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "plugin_timeout": ErrorCode(_P, True, "The plugin did not answer in time; its worker was ended."),
     "plugin_crashed": ErrorCode(_P, True, "The plugin's worker ended: a signal, an exit, or a broken answer."),
     "plugin_out_of_memory": ErrorCode(_P, False, "The plugin needed more memory than it may use."),
+    "plugin_out_of_disk": ErrorCode(_P, False, "The plugin kept more in its scratch folder than it may."),
     "plugin_not_found": ErrorCode(_P, False, "No plugin has this name."),
     "plugin_unavailable": ErrorCode(_P, True, "The plugin cannot run now; the reason is in the message."),
     "plugin_disabled": ErrorCode(_P, False, "The operator has disabled the plugin."),

@@ -1,6 +1,6 @@
 """Figures for Prometheus, and the one log line of each execution."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,10 +11,10 @@ from prometheus_client.exposition import generate_latest
 
 from app.governance.execution_context import ExecutionContext
 from app.governance.lifecycle import Outcome
+from app.observability.totals import BUCKETS_S, PluginTotals, read_totals
 
 log = structlog.get_logger("sightgate.execution")
 
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 JOB_BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400)
 OVERLONG = "unknown"
 
@@ -123,6 +123,10 @@ class Metrics:
     def called_webhook(self, outcome: str) -> None:
         """Count one call of a webhook."""
         self._deliveries.labels(outcome).inc()
+
+    def totals(self) -> Mapping[str, PluginTotals]:
+        """Return what was counted so far by plugin, unknown names as one."""
+        return read_totals(self._executions, self._refusals, self._duration)
 
     def attempted(self, plugin: str, outcome: str) -> None:
         """Count the end of one attempt at a durable job."""

@@ -31,9 +31,12 @@ EXPECTED = {
     ("post", "/v1/plugins/{name}/reload"),
     ("post", "/v1/plugins/{name}/enable"),
     ("post", "/v1/plugins/{name}/disable"),
+    ("get", "/v1/history"),
+    ("get", "/v1/plugins/{name}/history"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("get", "/metrics"),
+    ("get", "/v1/server"),
 }
 
 
@@ -138,6 +141,14 @@ def test_health_tells_of_each_plugin_whether_it_can_be_called(server: RunningSer
     assert (ready["plugins"]["echo"], ready["plugins"]["raises_at_import"]) == (True, False)
 
 
+def test_a_client_learns_the_limits_before_it_sends_an_image(server: RunningServer):
+    answer = server.http.get("/v1/server").json()
+    assert answer["max_body_bytes"] == Settings().max_body_bytes
+    assert answer["max_pixels"] == Settings().max_pixels
+    assert "image/jpeg" in answer["media_types"]
+    assert answer["version"]
+
+
 def test_every_other_method_on_every_path_is_405(server: RunningServer, document: dict[str, Any]):
     for path, methods in document["paths"].items():
         for part, value in FILLED.items():
@@ -149,7 +160,7 @@ def test_every_other_method_on_every_path_is_405(server: RunningServer, document
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v2/analyze", "/v1/analyze/", "/v1/plugins/echo/dance", "/health", "/%00"]
+    "path", ["/v1", "/v2/analyze", "/v1/analyze/", "/v1/plugins/echo/dance", "/health", "/index.html", "/%00"]
 )
 def test_an_address_that_is_not_there_is_404(server: RunningServer, path: str):
     for method in ("GET", "POST"):

@@ -75,6 +75,25 @@ def test_with_a_key_every_route_but_health_wants_it(keyed: RunningServer):
                 assert_error(answer, 401, "unauthorized")
 
 
+def test_with_a_key_the_pages_files_are_open_and_nothing_else_is(keyed: RunningServer):
+    with httpx.Client(base_url=keyed.url, trust_env=False, timeout=PATIENCE_S) as stranger:
+        for path in ("/", "/jobs", "/jobs/some-job", "/plugins/echo", "/status"):
+            answer = stranger.get(path)
+            assert answer.headers["content-type"] == "text/html; charset=utf-8", path
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+            assert_error(stranger.post(path), 401, "unauthorized")
+        assert_error(stranger.get("/assets/nothing.js"), 404, "not_found")
+        for path in (
+            "/assets/../v1/jobs",
+            "/assets/%2e%2e/v1/jobs",
+            "/v1/jobs?/assets/",
+            "//v1/jobs",
+            "/jobs/../v1/jobs",
+        ):
+            answer = stranger.get(path)
+            assert "next_cursor" not in answer.text, path
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -180,9 +180,11 @@ class RunningServer:
 
 
 @contextmanager
-def running(home: Home, key: str | None = None) -> Iterator[RunningServer]:
-    """Run a server on ``home`` until the block ends."""
-    process = home.launch()
+def running(
+    home: Home, key: str | None = None, port: int = 0, command: Sequence[str] | None = None
+) -> Iterator[RunningServer]:
+    """Run a server on ``home`` until the block ends, on a free port or on the one that another had before."""
+    process = home.launch(command or (*SERVE[:-1], str(port)))
     assert process.stdout is not None
     try:
         url = address_of(process.stdout)

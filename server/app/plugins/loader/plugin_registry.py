@@ -206,6 +206,7 @@ class PluginRegistry:
             "name": name,
             "state": derive_state(availability.availability, figures.in_flight, figures.last_outcome).value,
             "reason": availability.reason,
+            "enabled": availability.code != "plugin_disabled",
             "success_count": figures.success_count,
             "error_count": figures.error_count,
             "cancelled_count": figures.cancelled_count,

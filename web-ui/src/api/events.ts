@@ -1,0 +1,98 @@
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { useEffect, useEffectEvent, useState } from 'react';
+
+import { guardedFetch } from './client';
+import { untilConnected } from './connection';
+import { CallFailed, asFailure, failureOf } from './failure';
+import { useKey } from './key';
+import { pause } from './pause';
+
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 15_000;
+
+export interface ServerEvent {
+  event: string;
+  data: unknown;
+  id: string | undefined;
+}
+
+/**
+ * Follow a route of server-sent events until the signal aborts or the stream's `end` event. EventSource is not used:
+ * it cannot send the API key. A stream that breaks is taken up again after the last event that was seen.
+ * Rejects with CallFailed if the server refuses (4xx), and with the signal's reason.
+ */
+export async function followEvents(
+  path: string,
+  onEvent: (event: ServerEvent) => void,
+  signal: AbortSignal,
+  onOpen: (open: boolean) => void = () => undefined,
+): Promise<void> {
+  let lastId: string | undefined;
+  let wait_ms = FIRST_WAIT_MS;
+  for (;;) {
+    await untilConnected(signal);
+    try {
+      const stream = await openStream(path, lastId, signal);
+      onOpen(true);
+      for (let next = await stream.read(); !next.done; next = await stream.read()) {
+        wait_ms = FIRST_WAIT_MS;
+        lastId = next.value.id ?? lastId;
+        const event = next.value.event ?? 'message';
+        onEvent({ event, data: parsed(next.value.data), id: next.value.id });
+        if (event === 'end') return;
+      }
+    } catch (broken) {
+      signal.throwIfAborted();
+      const refused = broken instanceof CallFailed && broken.status >= 400 && broken.status < 500;
+      if (refused && broken.status !== 429) throw broken;
+    }
+    onOpen(false);
+    await pause(wait_ms, signal);
+    wait_ms = Math.min(wait_ms * 2, LONGEST_WAIT_MS);
+  }
+}
+
+export interface Following {
+  /** The stream is open, so that what is shown is live. */
+  live: boolean;
+  failure: CallFailed | null;
+}
+
+/** Follow server-sent events while the component is there; `path` null follows nothing. */
+export function useServerEvents(path: string | null, onEvent: (event: ServerEvent) => void): Following {
+  const key = useKey((state) => state.key);
+  const [following, setFollowing] = useState<Following>({ live: false, failure: null });
+  const handle = useEffectEvent(onEvent);
+  useEffect(() => {
+    if (path === null) return undefined;
+    const stop = new AbortController();
+    const told = (event: ServerEvent) => handle(event);
+    followEvents(path, told, stop.signal, (live) => setFollowing({ live, failure: null })).then(
+      () => setFollowing({ live: false, failure: null }),
+      (failed: unknown) => {
+        if (!stop.signal.aborted) setFollowing({ live: false, failure: asFailure(failed) });
+      },
+    );
+    return () => stop.abort();
+  }, [path, key]);
+  return following;
+}
+
+async function openStream(path: string, lastId: string | undefined, signal: AbortSignal) {
+  const headers = new Headers({ Accept: 'text/event-stream' });
+  if (lastId !== undefined) headers.set('Last-Event-ID', lastId);
+  const request = new Request(new URL(path, window.location.origin), { headers, signal, cache: 'no-store' });
+  const response = await guardedFetch(request);
+  if (!response.ok || response.body === null) {
+    throw failureOf(await response.json().catch(() => null), response);
+  }
+  return response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,68 @@
+import { Alert, Button, Code, Group, Stack, Text } from '@mantine/core';
+import { IconAlertTriangle } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+
+import { asFailure } from '../api/failure';
+import { askForKey } from '../api/key';
+import { adviceOn } from './advice';
+
+interface Props {
+  /** What was thrown, or a failure's envelope in a CallFailed. */
+  failure: unknown;
+  /** What it is about, such as the plugin's name. */
+  subject?: string | undefined;
+  /** Offers to try again. */
+  onRetry?: (() => void) | undefined;
+  /** More to do, as buttons. */
+  children?: ReactNode;
+}
+
+/** A failure in words a person understands, what to do about it, and what the server said exactly. */
+export function ErrorMessage({ failure, subject, onRetry, children }: Props) {
+  const failed = asFailure(failure);
+  const { title, doThis } = adviceOn(failed);
+  return (
+    <Alert
+      color="red"
+      variant="light"
+      icon={<IconAlertTriangle aria-hidden />}
+      title={subject === undefined ? title : `${subject}: ${title}`}
+      role="alert"
+    >
+      <Stack gap="xs">
+        <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+          {sentence(failed.message)}
+        </Text>
+        <Text size="sm">{doThis}</Text>
+        {(onRetry !== undefined || failed.status === 401 || children !== undefined) && (
+          <Group gap="xs">
+            {failed.status === 401 && (
+              <Button size="xs" onClick={askForKey}>
+                Enter the key
+              </Button>
+            )}
+            {onRetry !== undefined && (
+              <Button size="xs" variant="default" onClick={onRetry}>
+                Try again
+              </Button>
+            )}
+            {children}
+          </Group>
+        )}
+        <details>
+          <Text component="summary" size="xs" style={{ cursor: 'pointer' }}>
+            What the server said exactly
+          </Text>
+          <Code block mt="xs" mah="16rem" tabIndex={0} style={{ overflow: 'auto' }}>
+            {JSON.stringify(failed.envelope, null, 2)}
+          </Code>
+        </details>
+      </Stack>
+    </Alert>
+  );
+}
+
+function sentence(message: string): string {
+  const begun = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -1,0 +1,23 @@
+import '@testing-library/jest-dom/vitest';
+
+import { Blob, File } from 'node:buffer';
+
+import { cleanup } from '@testing-library/react';
+import { afterEach } from 'vitest';
+
+// What jsdom lacks of a browser and the component library asks for when it is loaded or drawn.
+window.matchMedia = (query) => {
+  const never = new EventTarget() as MediaQueryList;
+  return Object.assign(never, { matches: false, media: query, onchange: null });
+};
+// Node's own are what its fetch takes, and can be read.
+Object.assign(globalThis, { Blob, File });
+window.ResizeObserver = class {
+  observe() {}
+  unobserve() {}
+  disconnect() {}
+};
+window.scrollTo = () => undefined;
+Element.prototype.scrollIntoView = () => undefined;
+
+afterEach(cleanup);
