@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from support.postgres_server import PostgresServer, open_to_others, started_postgres
+from support.postgres_server import PostgresServer
 from support.running_server import SERVE, Home, address_of, eventually, living_descendants, make_home
+from support.stores import postgres_beside
 
 LEASE_S = 3
 SETTINGS = {
@@ -113,8 +114,7 @@ def sqlite_cluster(folder: Path) -> Iterator[Cluster]:
 @contextlib.contextmanager
 def postgres_cluster(folder: Path) -> Iterator[Cluster]:
     """Two servers that share a PostgreSQL and a folder of blobs."""
-    open_to_others(folder)
-    with started_postgres(folder / "postgres") as postgres:
+    with postgres_beside() as postgres:
         shared = {"database_url": postgres.url, "blob_url": folder / "blobs"}
         homes = [make_home(folder / name, "toiling", **SETTINGS, **shared) for name in ("one", "two")]
         cluster = Cluster([Member(home) for home in homes], folder / "blobs", postgres)
