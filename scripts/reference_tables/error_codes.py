@@ -5,7 +5,7 @@ from app.governance.errors import ERROR_CODES
 from reference_tables.markdown import code, table, words
 
 # In the table so that clients can know them; what gives them is not built yet.
-NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict", "dependency_failed"})
+NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict"})
 
 ADVICE = {
     "malformed_request": "Mend the request; the message says where it is wrong.",
@@ -18,6 +18,10 @@ ADVICE = {
     "missing_mime_type": "Declare the type, such as `image/jpeg`.",
     "unsupported_mime_type": "Convert to JPEG, PNG, WebP, BMP, GIF or TIFF.",
     "mime_mismatch": "Declare the type that `details.actual` names.",
+    "image_url_disabled": "Send the image itself, or have the operator set `SIGHTGATE_IMAGE_URLS=on`.",
+    "image_url_refused": "Use a public http or https URL; the operator can allow networks and ports.",
+    "image_url_failed": "Check that the URL gives the image; try again later. The message says what went wrong.",
+    "image_url_too_large": "Use a smaller image, or raise `SIGHTGATE_IMAGE_URL_MAX_BYTES`.",
     "undecodable_image": "Check the file: it is broken, cut off, or no image.",
     "image_too_large": "Scale it down, or raise `SIGHTGATE_MAX_PIXELS` and the plugin's memory.",
     "invalid_options": "Mend the option that `details.field` names; the plugin's row holds the schema.",
@@ -27,6 +31,7 @@ ADVICE = {
     "plugin_timeout": "Raise the plugin's `timeout_s` if the work is honest; else see why it hangs.",
     "plugin_crashed": "See `details.signal` or `details.exit_code`, and the end of its output in the log.",
     "plugin_out_of_memory": "Send a smaller image, or raise the plugin's `memory_mb`.",
+    "plugin_out_of_disk": "Send a smaller image, or raise the plugin's `scratch_mb`.",
     "plugin_not_found": "Check the name; `GET /v1/plugins` lists all.",
     "plugin_unavailable": "Read the reason: it says what is missing, or that the plugin rests after crashes.",
     "plugin_disabled": "Enable it: `POST /v1/plugins/{name}/enable`.",
@@ -43,8 +48,11 @@ ADVICE = {
     "job_not_found": "Check the id, and that it is this server's data folder.",
     "job_not_cancellable": "Nothing; the job has ended.",
     "idempotency_conflict": "Use a new key for another request.",
+    "webhooks_disabled": "Ask for the job's end, or have the operator set `SIGHTGATE_WEBHOOK_SECRET`.",
+    "webhook_refused": "Use a public http or https URL; the operator can allow networks and ports.",
     "unauthorized": "Send `Authorization: Bearer KEY`.",
     "forbidden": "Without an API key: call the loopback address itself, and not from another site's page.",
+    "storage_unavailable": "See the reason in the log: a full disk, too many open files. Then call again.",
     "internal_error": "Report it, with the log's line of that time. Trying again may help.",
 }
 

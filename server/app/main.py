@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app import wiring
 from app.api import errors
 from app.api.application import GuardedApplication
+from app.api.faults import FaultBoundary
 from app.api.routes.analyze import analyze_routes
 from app.api.routes.batches import batches_router
 from app.api.routes.health import health_router
@@ -61,9 +62,9 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
             HTTPException: errors.on_http_exception,
             StorageError: errors.on_storage_error,
             RequestValidationError: errors.on_invalid_parameters,
-            Exception: errors.on_fault,
         },
     )
+    app.add_middleware(FaultBoundary)
     app.state.sightgate = gate
     app.include_router(analyses.router)
     app.include_router(job_events_router(gate.job_streams, gate.jobs))

@@ -14,11 +14,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from app.governance.errors import RequestError, shorten
-from app.services.execution.analysis_execution_service import AnalysisRequest, EncodedImage, UploadedImage
+from app.services.execution.analysis_execution_service import (
+    AnalysisRequest,
+    EncodedImage,
+    RemoteImage,
+    UploadedImage,
+)
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
-FIELDS = frozenset({"plugin", "image", "mime_type", "options", "timeout_s"})
+FIELDS = frozenset({"plugin", "image", "image_url", "mime_type", "options", "timeout_s"})
 MAX_TIMEOUT_S = 86_400
 MAX_FIELD_BYTES = 1024 * 1024
 
@@ -84,7 +89,7 @@ def _within(body: bytes, limit: int) -> bytes:
 
 
 async def read_json(request: Request, limit: int) -> AnalysisRequest:
-    """Read ``{plugin, image (base64), mime_type, options}``. Raises RequestError."""
+    """Read ``{plugin, image (base64) or image_url, mime_type, options}``. Raises RequestError."""
     kind = content_type(request)
     if kind != JSON and not kind.endswith("+json"):
         raise unsupported(kind, f"send {JSON}")
@@ -120,15 +125,31 @@ def check_fields(data: Mapping[str, Any], fields: frozenset[str]) -> None:
 
 def request_from(data: Mapping[str, Any]) -> AnalysisRequest:
     """Return the request that an object describes; fields that are none of its own are left alone."""
-    if "image" not in data:
-        raise RequestError("malformed_request", "image is missing; send it as base64", field="image")
-    image = EncodedImage(text_of(data, "image"), text_of(data, "mime_type") or None)
+    image = image_from(data)
     timeout_s = timeout_of(data.get("timeout_s"))
     return AnalysisRequest(text_of(data, "plugin"), image, options_of(data.get("options")), timeout_s=timeout_s)
 
 
+def image_from(data: Mapping[str, Any]) -> EncodedImage | RemoteImage:
+    """Return the image of a JSON object with ``image`` or ``image_url``, and ``mime_type``. Raises RequestError."""
+    mime_type = text_of(data, "mime_type") or None
+    if data.get("image_url") is not None:
+        if data.get("image") is not None:
+            raise _two_images()
+        return RemoteImage(text_of(data, "image_url"), mime_type)
+    if "image" not in data:
+        raise RequestError("malformed_request", "image is missing; send it as base64, or an image_url", field="image")
+    return EncodedImage(text_of(data, "image"), mime_type)
+
+
+def _two_images() -> RequestError:
+    return RequestError("malformed_request", "there is an image and an image_url; send one of them", field="image_url")
+
+
 async def read_any(request: Request, limit: int, before_body: Callable[[str], None] | None = None) -> AnalysisRequest:
     """Read a request as JSON, as a multipart upload, or as a raw image with ``?plugin=&options=``.
+
+    An upload and a raw body may name the image by ``image_url`` instead.
 
     ``before_body`` is called with the plugin's name where that is known before the body, and may refuse by raising.
     """
@@ -143,22 +164,33 @@ async def read_any(request: Request, limit: int, before_body: Callable[[str], No
 
 
 async def _read_raw(request: Request, limit: int, before_body: Callable[[str], None] | None) -> AnalysisRequest:
-    plugin, given_options, timeout_s = _raw_parameters(request.scope["query_string"])
+    plugin, given_options, timeout_s, image_url = _raw_parameters(request.scope["query_string"])
     if before_body is not None:
         before_body(plugin)
     options = options_text(given_options)
-    image = UploadedImage(await read_body(request, limit), header(request, b"content-type"))
+    image = await read_raw_image(request, limit, image_url)
     return AnalysisRequest(plugin, image, options, timeout_s=timeout_s)
 
 
+async def read_raw_image(request: Request, limit: int, image_url: str | None) -> UploadedImage | RemoteImage:
+    """Return the image that the body is, or, if the body is empty, the one at ``image_url``. Raises RequestError."""
+    body = await read_body(request, limit)
+    if image_url is None:
+        return UploadedImage(body, header(request, b"content-type"))
+    if body:
+        raise _two_images()
+    return RemoteImage(image_url, None)
+
+
 @lru_cache(maxsize=256)
-def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None]:
-    """Return plugin, options as text, and time limit. Callers send the same few again and again: they are kept."""
+def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None, str | None]:
+    """Return plugin, options as text, time limit, and image URL. Callers send the same few again and again."""
     query = QueryParams(query_string)
-    unknown = set(query.keys()) - {"plugin", "options", "timeout_s"}
+    unknown = set(query.keys()) - {"plugin", "options", "timeout_s", "image_url"}
     if unknown:
         raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
-    return query.get("plugin", ""), query.get("options", ""), timeout_of(query.get("timeout_s"))
+    timeout_s = timeout_of(query.get("timeout_s"))
+    return query.get("plugin", ""), query.get("options", ""), timeout_s, query.get("image_url")
 
 
 async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
@@ -189,10 +221,19 @@ async def open_form(
 
 async def request_from_form(form: FormData) -> AnalysisRequest:
     """Return the request that a form describes; parts that are none of its own are left alone."""
-    image = await upload_of(form.get("image"), form_text(form, "mime_type"))
+    image = await _form_image(form)
     options = options_text(form_text(form, "options"))
     timeout_s = timeout_of(form_text(form, "timeout_s") or None)
     return AnalysisRequest(form_text(form, "plugin"), image, options, timeout_s=timeout_s)
+
+
+async def _form_image(form: FormData) -> UploadedImage | RemoteImage:
+    upload, declared = form.get("image"), form_text(form, "mime_type")
+    if "image_url" not in form:
+        return await upload_of(upload, declared)
+    if upload is not None:
+        raise _two_images()
+    return RemoteImage(form_text(form, "image_url"), declared or None)
 
 
 async def upload_of(part: object, mime_type: str = "") -> UploadedImage:

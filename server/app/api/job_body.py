@@ -17,14 +17,14 @@ from app.api.body import (
     content_type,
     decode_object,
     form_text,
-    header,
+    image_from,
     open_form,
     options_of,
     options_text,
     read_body,
+    read_raw_image,
     request_from,
     request_from_form,
-    text_of,
     timeout_of,
     unsupported,
     upload_of,
@@ -35,16 +35,16 @@ from app.services.execution.analysis_execution_service import (
     AnalysisRequest,
     BatchRequest,
     EncodedImage,
-    UploadedImage,
+    RemoteImage,
 )
 from app.services.execution.job_terms import JobTerms
 from app.services.execution.job_terms_data import terms_from
 
 TERMS = frozenset({"priority", "delay_s", "deadline_s", "retry", "after", "after_rule", "webhook"})
-RAW_FIELDS = frozenset({"plugin", "options", "timeout_s"})
+RAW_FIELDS = frozenset({"plugin", "options", "timeout_s", "image_url"})
 BATCH_FIELDS = frozenset({"plugins", "images", "options", "timeout_s"})
 BATCH_FORM_FIELDS = frozenset({"plugin", "image", "options", "timeout_s"})
-IMAGE_FIELDS = frozenset({"image", "mime_type", "name"})
+IMAGE_FIELDS = frozenset({"image", "image_url", "mime_type", "name"})
 
 LONGEST_KEY = 255
 
@@ -71,7 +71,7 @@ async def read_job(request: Request, limit: int) -> tuple[AnalysisRequest, JobTe
             raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
         terms = terms_from(_from_text(query, query.getlist("after")), key)
         options, timeout_s = options_text(query.get("options", "")), timeout_of(query.get("timeout_s"))
-        image = UploadedImage(await read_body(request, limit), header(request, b"content-type"))
+        image = await read_raw_image(request, limit, query.get("image_url"))
         return AnalysisRequest(query.get("plugin", ""), image, options, timeout_s=timeout_s), terms
     raise unsupported(kind, f"send {JSON}, {MULTIPART}, or an image with its own type, such as image/jpeg")
 
@@ -117,11 +117,9 @@ def _batch_from(data: Mapping[str, Any]) -> BatchRequest:
     )
 
 
-def _image_from(data: Mapping[str, Any]) -> EncodedImage:
+def _image_from(data: Mapping[str, Any]) -> EncodedImage | RemoteImage:
     check_fields(data, IMAGE_FIELDS)
-    if "image" not in data:
-        raise _wrong("images", "image is missing; send it as base64")
-    return EncodedImage(text_of(data, "image"), text_of(data, "mime_type") or None)
+    return image_from(data)
 
 
 async def _batch_from_form(form: FormData) -> BatchRequest:

@@ -11,7 +11,7 @@ StateName = Literal["IDLE", "RUNNING", "SUCCESS", "ERROR", "FAILED", "UNAVAILABL
 
 
 class AnalyzeBody(BaseModel):
-    """An image as base64, and the plugin that is to analyze it."""
+    """An image as base64 or by URL, and the plugin that is to analyze it."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -26,8 +26,15 @@ class AnalyzeBody(BaseModel):
     )
 
     plugin: str = Field(description="The plugin's name.")
-    image: str = Field(description="The image file's bytes as base64.")
-    mime_type: str = Field(description="image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff.")
+    image: str | None = Field(None, description="The image file's bytes as base64; this or `image_url`.")
+    image_url: str | None = Field(
+        None, description="An http or https URL to fetch the image from, if the operator has turned that on."
+    )
+    mime_type: str | None = Field(
+        None,
+        description="image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff. Needed with `image`; with "
+        "`image_url` the type is otherwise the one that comes with the image.",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="The plugin's options, as its schema says.")
     timeout_s: float | None = Field(
         None, gt=0, le=86_400, description="Seconds the call may wait and run in all, within the plugin's own limit."
@@ -38,7 +45,8 @@ class UploadBody(BaseModel):
     """An image as a file upload."""
 
     plugin: str
-    image: bytes = Field(json_schema_extra={"format": "binary"})
+    image: bytes | None = Field(None, json_schema_extra={"format": "binary"}, description="This or `image_url`.")
+    image_url: str | None = Field(None, description="As for JSON.")
     mime_type: str | None = Field(None, description="The image's type, if the part's own is not right.")
     options: str = Field("", description="The plugin's options as JSON text.")
     timeout_s: float | None = Field(None, description="As for JSON.")
@@ -122,12 +130,13 @@ class JobUploadBody(UploadBody):
 
 
 class BatchImage(BaseModel):
-    """One image of a batch, as base64. ``name`` is for the sender's own use."""
+    """One image of a batch, as base64 or by URL. ``name`` is for the sender's own use."""
 
     model_config = ConfigDict(extra="forbid")
 
-    image: str = Field(description="The image file's bytes as base64.")
-    mime_type: str = Field(description="As for a single image.")
+    image: str | None = Field(None, description="The image file's bytes as base64; this or `image_url`.")
+    image_url: str | None = Field(None, description="As for a single analysis; at most 100 in a batch.")
+    mime_type: str | None = Field(None, description="As for a single image.")
     name: str | None = Field(None, description="For your own use; it is not kept.")
 
 
@@ -313,12 +322,27 @@ class Failure(BaseModel):
     at: str
 
 
+class WorkerHealth(BaseModel):
+    """The worker processes of a plugin since it was loaded."""
+
+    running: int
+    started: int
+    ended_in_call: int
+    ended_idle: int = Field(description="Those that ended by themselves between calls.")
+    kept_ready: bool = Field(description="Whether one is started again before it is needed (`warm` in plugins.toml).")
+    restarts: int = Field(description="Restarts in a row, of a plugin that is kept ready.")
+    restart_in_s: float | None = Field(description="Seconds until the next restart; null if none is due.")
+    given_up: bool = Field(description="Whether there were too many restarts: a call or a reload starts the next one.")
+
+
 class Health(BaseModel):
-    """What admission holds against a plugin."""
+    """What admission holds against a plugin, and how its workers are."""
 
     breaker: Literal["closed", "open", "half-open"]
     reason: str
     retry_after_s: float
+    rests: int = Field(description="Rests of the breaker that followed on each other; each is twice as long.")
+    workers: WorkerHealth | None = Field(description="Null for a plugin without processes of its own.")
     quarantined_inputs: list[str] = Field(description="SHA-256 of the images that are refused for this plugin.")
 
 

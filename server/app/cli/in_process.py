@@ -12,7 +12,7 @@ from app.governance.error_envelope import build_error_envelope
 from app.governance.errors import GovernedError, RequestError
 from app.observability.logs import configure_logs
 from app.plugins.loader.plugin_registry import PluginRegistry
-from app.services.execution.analysis_execution_service import AnalysisRequest, UploadedImage
+from app.services.execution.analysis_execution_service import AnalysisRequest, RemoteImage, UploadedImage
 from app.settings import Settings
 
 
@@ -60,10 +60,19 @@ class InProcess:
         """Run one analysis. A failure of the image or the plugin is in the answer."""
         try:
             self._check_size(image)
-            request = AnalysisRequest(plugin, UploadedImage(image, None), dict(options))
-            outcome = await self._gate.analysis_execution.execute(request)
         except GovernedError as refused:
             return Analysis(error=build_error_envelope(refused, plugin)["error"])
+        return await self._analyze(AnalysisRequest(plugin, UploadedImage(image, None), dict(options)))
+
+    async def analyze_url(self, plugin: str, url: str, options: JsonObject) -> Analysis:
+        """Fetch the image, if the settings say so. A failure of the URL, the image or the plugin is in the answer."""
+        return await self._analyze(AnalysisRequest(plugin, RemoteImage(url, None), dict(options)))
+
+    async def _analyze(self, request: AnalysisRequest) -> Analysis:
+        try:
+            outcome = await self._gate.analysis_execution.execute(request)
+        except GovernedError as refused:
+            return Analysis(error=build_error_envelope(refused, request.plugin)["error"])
         error = outcome.envelope["error"] if outcome.envelope else {}
         return Analysis(outcome.result, error, outcome.job_id, outcome.running_ms)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -40,9 +41,15 @@ class OverHttp:
     async def analyze(self, plugin: str, image: bytes, options: JsonObject) -> Analysis:
         """Send the image as a raw body. A failure of the image or the plugin is in the answer."""
         query = {"plugin": plugin, "options": json.dumps(options)}
-        body = {"content": image, "headers": {"Content-Type": "application/octet-stream"}}
+        return await self._analyze(params=query, content=image, headers={"Content-Type": "application/octet-stream"})
+
+    async def analyze_url(self, plugin: str, url: str, options: JsonObject) -> Analysis:
+        """Let the server fetch the image. A failure of the URL, the image or the plugin is in the answer."""
+        return await self._analyze(json={"plugin": plugin, "image_url": url, "options": options})
+
+    async def _analyze(self, **how: Any) -> Analysis:
         try:
-            answer = await self._client.ask("POST", "/v1/analyze", params=query, **body)
+            answer = await self._client.ask("POST", "/v1/analyze", **how)
         except Refused as refused:
             return Analysis(error=refused.error, job_id=refused.error.get("details", {}).get("job_id"))
         return Analysis(answer["result"], job_id=answer["job_id"], running_ms=answer["running_ms"])

@@ -90,6 +90,7 @@ def plugin_page(row: JsonObject) -> RenderableType:
         "permissions": short(row["permissions"]),
         "granted": short(row["granted"]),
         "rests": _resting(row.get("health") or {}),
+        "workers": _workers((row.get("health") or {}).get("workers")),
         "isolation": _isolation(row),
         "calls": f"{row['success_count']} succeeded, {row['error_count']} failed, {row['cancelled_count']} cancelled",
         "mean / p95": f"{milliseconds(row['avg_execution_time_ms'])} / {milliseconds(row['p95_execution_time_ms'])}",
@@ -104,10 +105,24 @@ def _resting(health: JsonObject) -> str:
     """Return what admission holds against a plugin; a server tells it, a command that runs without one has none."""
     held = []
     if health.get("breaker", "closed") != "closed":
-        held.append(f"breaker {health['breaker']}, because {clean(health['reason'])}")
+        again = f", for the {health['rests']}. time" if health.get("rests", 1) > 1 else ""
+        held.append(f"breaker {health['breaker']}{again}, because {clean(health['reason'])}")
     if quarantined := health.get("quarantined_inputs"):
         held.append(f"refuses {len(quarantined)} image{'s' if len(quarantined) > 1 else ''} that crashed it")
     return "; ".join(held)
+
+
+def _workers(health: JsonObject | None) -> str:
+    """Return how a plugin's processes are; a command that runs without a server does not know."""
+    if health is None:
+        return ""
+    ended = health["ended_in_call"] + health["ended_idle"]
+    parts = [f"{health['running']} running, {health['started']} started, {ended} ended during a call or by themselves"]
+    if health["given_up"]:
+        parts.append(f"not restarted any more after {health['restarts']} times; a call or a reload starts one")
+    elif health["restart_in_s"] is not None:
+        parts.append(f"restart {health['restarts']} in {health['restart_in_s']:.1f} s")
+    return "; ".join(parts)
 
 
 def _failure_parts(failures: Sequence[JsonObject]) -> list[RenderableType]:
@@ -126,7 +141,8 @@ def _failure_parts(failures: Sequence[JsonObject]) -> list[RenderableType]:
 def _isolation(row: JsonObject) -> str:
     facts = row["isolation"]
     opened = [name for name, how in facts.items() if how == "open"]
-    parts = [row["isolation_level"], f"memory by {facts['memory']}", *facts["missing"]]
+    limits = f"memory by {facts['memory']}", f"scratch by {facts['scratch']}"
+    parts = [row["isolation_level"], *limits, *facts["missing"]]
     return ", ".join([*parts, f"open: {short(opened)}"] if opened else parts)
 
 

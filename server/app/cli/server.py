@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from app.api.one_write import OneWriteProtocol
+from app.api.connection_limit import limited_to
+from app.cli.descriptors import most_connections, raise_limit
 from app.cli.failures import INTERRUPTED, CliError, in_use, told_clearly
 from app.cli.listening import BACKLOG, listen, port_of, url_of
 from app.observability.logs import configure_logs
@@ -55,7 +56,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        http=OneWriteProtocol,
+        http=limited_to(most_connections(raise_limit())),
         ws="none",
         lifespan="off",  # entered by _serve, so that what stops a start arrives as itself and not as a log line
         access_log=False,

@@ -46,6 +46,18 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self._registry,
         )
+        self._image_urls = Counter(
+            "sightgate_image_urls",
+            "Images fetched from a URL, by `success` or the error's code.",
+            ("outcome",),
+            registry=self._registry,
+        )
+        self._deliveries = Counter(
+            "sightgate_webhook_deliveries",
+            "Calls of webhooks: `delivered`, `failed` (tried again), `given_up`.",
+            ("outcome",),
+            registry=self._registry,
+        )
         self._attempts = Counter(
             "sightgate_job_attempts",
             "Ended attempts at durable jobs, by outcome.",
@@ -103,6 +115,14 @@ class Metrics:
         """Count one refusal; it is no execution."""
         self._refusals.labels(self._label(plugin), code).inc()
         log.info("refused", plugin=plugin[:200], code=code)
+
+    def fetched(self, code: str | None) -> None:
+        """Count one image named by URL; ``code`` is None if it was fetched."""
+        self._image_urls.labels(code or "success").inc()
+
+    def called_webhook(self, outcome: str) -> None:
+        """Count one call of a webhook."""
+        self._deliveries.labels(outcome).inc()
 
     def totals(self) -> Mapping[str, PluginTotals]:
         """Return what was counted so far by plugin, unknown names as one."""

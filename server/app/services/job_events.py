@@ -101,7 +101,7 @@ class JobEvents:
     @property
     def watched(self) -> bool:
         """Whether anybody watches anything: what waiting calls do need not be told otherwise."""
-        return bool(self._all or self._by_job)
+        return bool(self._all or self._by_job or self._by_batch)
 
     @property
     def watchers(self) -> int:

@@ -9,6 +9,7 @@
     ├── StorageReadOnly           it may not be written
     ├── StorageLocked             somebody else holds it
     ├── StorageAway               the database server cannot be reached
+    │   └── OutcomeUnknown        it went away while it committed
     ├── StorageCorrupt            it is damaged, or no database
     ├── SchemaTooNew              a newer version wrote it
     ├── UnsupportedDatabase       the URL names a database that is not supported
@@ -60,6 +61,10 @@ class StorageLocked(StorageError):
 
 class StorageAway(StorageError):
     """The database server cannot be reached."""
+
+
+class OutcomeUnknown(StorageAway):
+    """The database server went away while it committed; whether it did is not known."""
 
 
 class StorageCorrupt(StorageError):

@@ -22,7 +22,8 @@ _COUNT = struct.Struct(">8sI")
 _ENTRY = struct.Struct(">32sQ")
 _BUFFERS_AT_ONCE = 512
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# Linux has it.
+_fallocate = getattr(ctypes.CDLL(None), "fallocate", None)
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 
 
@@ -70,9 +71,6 @@ def give_space_back(descriptor: int, place: Place) -> None:
 
     A file system that cannot frees them with the pack's last blob.
     """
-    _libc.fallocate(
-        ctypes.c_int(descriptor),
-        ctypes.c_int(_KEEP_SIZE | _PUNCH_HOLE),
-        ctypes.c_long(place.offset),
-        ctypes.c_long(place.length),
-    )
+    if _fallocate is not None:
+        how = ctypes.c_int(_KEEP_SIZE | _PUNCH_HOLE)
+        _fallocate(ctypes.c_int(descriptor), how, ctypes.c_int64(place.offset), ctypes.c_int64(place.length))

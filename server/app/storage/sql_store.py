@@ -37,7 +37,7 @@ from app.storage.records import (
     job_from_row,
     to_micros,
 )
-from app.storage.statement import Query, RawSql, Statement, Steps
+from app.storage.statement import Query, Statement, Steps
 from app.storage.steps import Actor, select
 from app.storage.store import MAX_PAGE, ErrorOf
 
@@ -51,9 +51,8 @@ T = TypeVar("T")
 class SqlJobStore(ABC):
     """What both stores share; see `app.storage.store.JobStore` for what each method promises."""
 
-    def __init__(self, actor: Actor, probe: RawSql) -> None:
+    def __init__(self, actor: Actor) -> None:
         self._actor = actor
-        self._probe = probe
         self.server_id = actor.server_id
         self.shared = actor.shared
 
@@ -80,6 +79,10 @@ class SqlJobStore(ABC):
     @abstractmethod
     def _idle(self) -> bool:
         """Return whether all that was handed over so far is committed."""
+
+    @abstractmethod
+    def _probe(self) -> Steps[object]:
+        """Write a little."""
 
     async def __aenter__(self) -> Self:
         """Return the store; leaving closes it."""
@@ -290,7 +293,7 @@ class SqlJobStore(ABC):
     async def check(self) -> str | None:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
-                await self._do(lambda: select(self._probe))
+                await self._do(self._probe)
         except TimeoutError:
             return "the job store does not answer"
         except StorageError as failure:

@@ -18,7 +18,7 @@ from app.storage.records import Change
 from app.storage.sql_store import SqlJobStore
 from app.storage.sqlite import Durability, connect_reader, connect_writer, create_private, database_file, run_steps
 from app.storage.statement import RawSql, Steps
-from app.storage.steps import Actor, system_clock
+from app.storage.steps import Actor, select, system_clock
 from app.storage.store import Clock, Listener
 from app.storage.writer import GroupCommitWriter
 
@@ -36,7 +36,7 @@ class SqliteJobStore(SqlJobStore):
         path_or_url: Path | str,
         *,
         durability: Durability = Durability.FULL,
-        linger_s: float = 0.015,
+        linger_s: float = 0.1,
         busy_timeout_s: float = 5.0,
         reader_threads: int = 2,
         max_backlog: int = 50_000,
@@ -45,10 +45,11 @@ class SqliteJobStore(SqlJobStore):
         """Name the database; nothing is opened before `start`. Raises `StorageError` for a URL it cannot use.
 
         ``durability`` is what `add` and `end` wait for. ``linger_s`` is how long a record may wait for others in
-        seconds, ``busy_timeout_s`` how long to wait for another process's lock, ``max_backlog`` how many operations may
-        wait for the disk before more are refused. Leases count by ``clock``.
+        seconds: most calls end within it, so that their row is written once. ``busy_timeout_s`` is how long to wait
+        for another process's lock, ``max_backlog`` how many operations may wait for the disk before more are refused.
+        Leases count by ``clock``.
         """
-        super().__init__(Actor(uuid4().hex, clock=clock), _PROBE)
+        super().__init__(Actor(uuid4().hex, clock=clock))
         self._file = file = database_file(path_or_url)
         self._writer = GroupCommitWriter(
             partial(connect_writer, file, busy_timeout_s),
@@ -104,3 +105,6 @@ class SqliteJobStore(SqlJobStore):
 
     def _idle(self) -> bool:
         return self._writer.idle()
+
+    def _probe(self) -> Steps[object]:
+        return select(_PROBE)

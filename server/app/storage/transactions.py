@@ -7,7 +7,7 @@ sends the answer, or throws in why that failed, as a `StorageError`.
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from app.storage.errors import StorageError
+from app.storage.errors import OutcomeUnknown, StorageAway, StorageError, StorageLocked
 from app.storage.job_writes import REFUSALS, Unit
 from app.storage.operations import Operation
 from app.storage.statement import Answer, Command
@@ -47,14 +47,16 @@ def run_group(operations: Sequence[Operation], plan: Plan) -> Script:
     """Set the outcome of each operation. Never raises for what an operation or the database can do."""
     units = plan(operations)
     failure = yield from _attempt(units)
+    if isinstance(failure, StorageAway | StorageLocked) and not isinstance(failure, OutcomeUnknown):
+        failure = yield from _attempt(units)  # the connection broke, or two servers waited for each other
     if failure is None:
         return
     apart = [single for unit in units for single in unit.apart()]
+    if len(apart) == 1 or isinstance(failure, _CannotBegin | OutcomeUnknown):
+        _fail(apart, failure)
+        return
     for index, unit in enumerate(apart):
-        for operation in unit.operations:
-            operation.failure = None  # a refusal of the first attempt may not hold now
-        # What could not even begin is not tried again at once: it waited long enough.
-        alone = failure if len(apart) == 1 or isinstance(failure, _CannotBegin) else (yield from _attempt([unit]))
+        alone = yield from _attempt([unit])
         if alone is None:
             continue
         _fail([unit], alone)
@@ -65,6 +67,9 @@ def run_group(operations: Sequence[Operation], plan: Plan) -> Script:
 
 def _attempt(units: Sequence[Unit]) -> Generator[TransactionCommand, Answer, Exception | None]:
     """Run the units in one transaction. Return why nothing of it was kept, or None."""
+    for unit in units:
+        for operation in unit.operations:
+            operation.failure = None  # a refusal of an earlier attempt may not hold now
     try:
         yield Begin(any(operation.durable for unit in units for operation in unit.operations))
     except StorageError as failure:

@@ -9,23 +9,21 @@ import asyncio
 import logging
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from app.storage.errors import StorageBacklog, StorageClosed, StorageError, from_sqlite
+from app.storage.lost_records import LostRecords
 from app.storage.operations import Operation
 from app.storage.sqlite import Durability, perform, set_durability
 from app.storage.statement import EMPTY, Answer
 from app.storage.transactions import Begin, Commit, Plan, RollBack, Script, TransactionCommand, run_group
 
-_REPORT_EVERY_S = 1.0
-
 _log = logging.getLogger(__name__)
 
 
 class GroupCommitWriter:
-    """The writer thread. ``lost`` counts operations that failed and that nobody awaited."""
+    """The writer thread."""
 
     def __init__(
         self,
@@ -36,7 +34,6 @@ class GroupCommitWriter:
         linger_s: float,
         max_backlog: int,
     ) -> None:
-        self.lost = 0
         self._connect = connect
         self._plan = plan
         self._durability = durability
@@ -49,11 +46,15 @@ class GroupCommitWriter:
         self._closing = False
         self._closed = False
         self._gate = threading.Lock()
-        self._reported = 0
-        self._next_report = 0.0
+        self._losses = LostRecords()
         self._opened: threading.Event = threading.Event()
         self._failure: StorageError | None = None
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+
+    @property
+    def lost(self) -> int:
+        """How many operations failed that nobody awaited."""
+        return self._losses.count
 
     def start(self) -> None:
         """Start the thread and wait until it has its connection. Raises `StorageError` when it cannot have one."""
@@ -76,7 +77,7 @@ class GroupCommitWriter:
     def put(self, operation: Operation) -> None:
         """Hand over what nobody awaits. Never blocks and never raises; a refusal is counted as lost."""
         if self._closing or len(self._queue) >= self._max_backlog:
-            self._count_lost(1, StorageClosed() if self._closing else StorageBacklog())
+            self._losses.add(1, StorageClosed() if self._closing else StorageBacklog())
             return
         self._queue.append(operation)
         if not self._work.is_set():
@@ -162,18 +163,8 @@ class GroupCommitWriter:
     def _tell(self, operations: list[Operation]) -> None:
         lost = [operation.failure for operation in operations if operation.failure and operation.waiter is None]
         if lost:
-            self._count_lost(len(lost), lost[0])
+            self._losses.add(len(lost), lost[0])
         _answer(operations)
-
-    def _count_lost(self, count: int, reason: Exception) -> None:
-        # At most one line a second: a full disk loses thousands, and the log may lie on it too.
-        with self._gate:
-            self.lost += count
-            if time.monotonic() < self._next_report:
-                return
-            self._next_report = time.monotonic() + _REPORT_EVERY_S
-            since, self._reported = self.lost - self._reported, self.lost
-        _log.error("%d records were not stored: %s", since, reason, exc_info=reason)
 
 
 class _Transactions:

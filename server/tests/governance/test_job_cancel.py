@@ -26,12 +26,10 @@ def test_a_job_that_waits_is_cancelled_at_once_and_never_runs(server: RunningSer
 
 
 def test_a_job_that_runs_is_cancelled_and_its_worker_is_gone(tmp_path: Path):
-    with running(make_home(tmp_path, "slow")) as server:
-        job_id = server.accepted("slow", {"seconds": 600})
-        server.until_status(job_id, "RUNNING")
-        eventually(lambda: server.row("slow")["in_flight"], "call in flight")
+    with running(make_home(tmp_path, "steps")) as server:
+        job_id = server.accepted("steps", {"steps": 2, "pause": 600})
+        eventually(lambda: server.job(job_id)["progress"], "progress")
         workers = server.descendants()
-        assert workers
         job = cancel(server, job_id).json()
         assert job["status"] == "CANCELLED"
         assert_error_object(job["error"], "cancelled")
@@ -39,9 +37,33 @@ def test_a_job_that_runs_is_cancelled_and_its_worker_is_gone(tmp_path: Path):
         assert (attempt["outcome"], attempt["error_code"]) == ("CANCELLED", "cancelled")
         assert attempt["worker_pid"] in workers
         eventually(lambda: attempt["worker_pid"] not in server.descendants(), "end of the worker")
-        assert server.row("slow")["cancelled_count"] == 1
+        assert server.row("steps")["cancelled_count"] == 1
         # Its place is free for the next.
-        assert server.ended_job(server.accepted("slow"))["status"] == "SUCCESS"
+        assert server.ended_job(server.accepted("steps"))["status"] == "SUCCESS"
+
+
+def test_a_job_whose_worker_is_still_starting_can_be_cancelled(tmp_path: Path):
+    home = make_home(tmp_path)
+    (home.plugins / "lazy.py").write_text(
+        """
+import time
+
+class Lazy:
+    name = "lazy"
+
+    def load(self):
+        time.sleep(600)
+
+    def run(self, payload):
+        return {"done": True}
+"""
+    )
+    with running(home) as server:
+        job_id = server.accepted("lazy")
+        server.until_status(job_id, "RUNNING")
+        eventually(server.descendants, "worker that starts")
+        assert cancel(server, job_id).json()["status"] == "CANCELLED"
+        eventually(lambda: not server.descendants(), "end of the worker")
 
 
 def test_a_call_that_somebody_waits_for_can_be_cancelled_by_another(tmp_path: Path):

@@ -44,7 +44,7 @@ def test_a_code_that_the_policy_does_not_name_is_not_tried_again(server: Running
 
 
 def test_a_job_rests_between_two_tries(server: RunningServer):
-    policy = {"max_attempts": 2, "backoff_s": 600, "codes": ["plugin_failed"], "jitter": 0}
+    policy = {"max_attempts": 2, "backoff_s": 600, "max_backoff_s": 900, "codes": ["plugin_failed"], "jitter": 0}
     job_id = server.accepted("flaky", {"tag": "rests", "failures": 9}, retry=policy)
     while (job := server.until_status(job_id, "PENDING"))["attempt"] == 0:
         continue

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.support.stores import NOW, Place, SqlitePlace
+from support.stores import NOW, Place, PostgresPlace, SqlitePlace
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage.job_ids import new_job_id
@@ -15,10 +15,12 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "data" / "sightgate.db"
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, database: Path) -> Place:
     """Where each kind of store can keep its database."""
-    return SqlitePlace(database)
+    if request.param == "sqlite":
+        return SqlitePlace(database)
+    return PostgresPlace(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

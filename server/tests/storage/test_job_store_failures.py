@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.stores import add, claim
+from support.stores import add, claim
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage import errors

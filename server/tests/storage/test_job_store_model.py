@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from tests.support.stores import lease
+from support.stores import lease
 
 from app.governance.job_lifecycle import IllegalTransition, JobStatus, check_transition, is_terminal
 from app.storage.errors import JobExists, JobMissing, LeaseLost

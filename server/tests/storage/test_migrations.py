@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
-from tests.support.stores import claim
+from support.stores import claim
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage.errors import SchemaTooNew, StorageError

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.stores import add
+from support.stores import add
 
 from app.storage.errors import StorageClosed, UnsupportedDatabase
 from app.storage.records import Job

@@ -180,12 +180,15 @@ class RunningServer:
 
 
 @contextmanager
-def running(home: Home, key: str | None = None, port: int = 0) -> Iterator[RunningServer]:
+def running(
+    home: Home, key: str | None = None, port: int = 0, command: Sequence[str] | None = None
+) -> Iterator[RunningServer]:
     """Run a server on ``home`` until the block ends, on a free port or on the one that another had before."""
-    process = home.launch((*SERVE[:-1], str(port)))
+    process = home.launch(command or (*SERVE[:-1], str(port)))
     assert process.stdout is not None
     try:
-        url = _address(process.stdout, home)
+        url = address_of(process.stdout)
+        assert url is not None, f"the server ended before it served: {home.log.read_text()[-4000:]}"
         headers = {"authorization": f"Bearer {key}"} if key is not None else {}
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
         with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S, trust_env=False, limits=limits) as http:
@@ -200,11 +203,12 @@ def running(home: Home, key: str | None = None, port: int = 0) -> Iterator[Runni
         process.stdout.close()
 
 
-def _address(stdout: IO[str], home: Home) -> str:
+def address_of(stdout: IO[str]) -> str | None:
+    """Return the URL that a starting server prints, or None if it ends without."""
     for line in stdout:
         if line.startswith("Sightgate is at "):
             return line.split()[3]
-    raise AssertionError(f"the server ended before it served: {home.log.read_text()[-4000:]}")
+    return None
 
 
 def make_home(folder: Path, *plugins: str, **settings: object) -> Home:

@@ -3,7 +3,7 @@ import { IconCheck, IconCopy } from '@tabler/icons-react';
 import { useMemo } from 'react';
 import { JsonView } from 'react-json-view-lite';
 
-import { sizeWords } from '../components/words';
+import { bytes } from '../components/format';
 import classes from './Results.module.css';
 
 /** Beyond this a tree is of no help, and slow. */
@@ -18,7 +18,7 @@ export function JsonPanel({ result }: { result: Record<string, unknown> }) {
     <div className={classes.scrolled} role="region" aria-label="Result as JSON" tabIndex={0}>
       <Group justify="space-between" px="md" pt="sm">
         <Text size="xs" c="dimmed">
-          {sizeWords(text.length)}
+          {bytes(text.length)}
         </Text>
         <CopyButton value={text}>
           {({ copied, copy }) => (

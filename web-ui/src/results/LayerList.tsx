@@ -1,7 +1,8 @@
 import { Checkbox, Loader, Text } from '@mantine/core';
 
 import { adviceOn } from '../components/advice';
-import { countWords, timeWords } from '../components/words';
+import { milliseconds } from '../components/format';
+import { countWords } from '../components/words';
 import type { Layer } from './layers';
 import classes from './Results.module.css';
 
@@ -56,7 +57,7 @@ function stateWords(layer: Layer): string {
     case 'failed':
       return layer.failure === null ? 'failed' : adviceOn(layer.failure).title;
     case 'done':
-      return `${countWords(layer.findings.length, 'finding')}${times(layer)}`;
+      return `${layer.findings.length === 0 ? 'nothing to draw' : countWords(layer.findings.length, 'finding')}${times(layer)}`;
   }
 }
 
@@ -67,6 +68,6 @@ const HELD_WORDS = {
 };
 
 function times({ waitingMs, runningMs }: Layer): string {
-  const waited = waitingMs !== null && waitingMs >= 1 ? `waited ${timeWords(waitingMs)}, ` : '';
-  return runningMs === null ? '' : ` · ${waited}ran ${timeWords(runningMs)}`;
+  const waited = waitingMs !== null && waitingMs >= 1 ? `waited ${milliseconds(waitingMs)}, ` : '';
+  return runningMs === null ? '' : ` · ${waited}ran ${milliseconds(runningMs)}`;
 }

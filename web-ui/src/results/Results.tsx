@@ -159,7 +159,8 @@ function ResultTabs({ name, file, layers, drawn, all, marks }: TabsProps) {
   const done = layers.filter(({ result }) => result !== null);
   const [chosen, setChosen] = useState<string | null>(null);
   const [tab, setTab] = useState<string | null>(null);
-  const layer = done.find(({ plugin }) => plugin === chosen) ?? done[0];
+  const layer =
+    done.find(({ plugin }) => plugin === chosen) ?? done.find(({ findings }) => findings.length > 0) ?? done[0];
   if (layer === undefined) return null;
   // What has nothing to draw is told by its values.
   const first = all.length > 0 ? 'findings' : 'values';

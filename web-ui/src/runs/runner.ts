@@ -6,7 +6,7 @@ import { pluginsQuery, serverQuery } from '../api/queries';
 import type { Values } from '../options/values';
 import { findingsOf } from '../results/findings';
 import { analyze } from './analyze';
-import { sizeWords } from '../components/words';
+import { bytes } from '../components/format';
 import { putRuns, runKey, updateRun, useWorkbench } from './store';
 import type { ImageItem, Run } from './store';
 
@@ -109,7 +109,7 @@ export class Runner {
 /** Return why a file is not sent, if its size says so: the server would break the connection in the middle. */
 export function refusalOf(file: File, mostBytes: number | null): CallFailed | null {
   if (mostBytes === null || file.size <= mostBytes) return null;
-  const said = `The file has ${sizeWords(file.size)}; this server takes at most ${sizeWords(mostBytes)}.`;
+  const said = `The file has ${bytes(file.size)}; this server takes at most ${bytes(mostBytes)}.`;
   return pageFailure('file_too_large', said, { details: { size_bytes: file.size, limit_bytes: mostBytes } });
 }
 

@@ -1,5 +1,7 @@
 import '@testing-library/jest-dom/vitest';
 
+import { Blob, File } from 'node:buffer';
+
 import { cleanup } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
@@ -8,6 +10,8 @@ window.matchMedia = (query) => {
   const never = new EventTarget() as MediaQueryList;
   return Object.assign(never, { matches: false, media: query, onchange: null });
 };
+// Node's own are what its fetch takes, and can be read.
+Object.assign(globalThis, { Blob, File });
 window.ResizeObserver = class {
   observe() {}
   unobserve() {}

@@ -69,8 +69,7 @@ export function drawFindings(
   for (const [colour, group] of grouped(plain, look)) strokeAll(context, group, view, colour, 2 * zoom);
   for (const finding of marked) drawMarked(context, finding, view, look.colourOf(finding), zoom);
   for (const finding of seen) drawKeypoints(context, finding, view, look.colourOf(finding), isMarked(finding), zoom);
-  const named = seen.length <= MOST_NAMES ? [...plain, ...marked] : marked;
-  for (const finding of named) drawName(context, finding, view, look.colourOf(finding), zoom);
+  drawNames(context, seen.length <= MOST_NAMES ? [...marked, ...plain] : marked, view, look, zoom);
 }
 
 /** Return the rectangle of the image that the screen shows. */
@@ -166,29 +165,44 @@ function drawKeypoints(
   context.stroke();
 }
 
-function drawName(
+/** Write names, the first ones first; a name that would cover another one is left out. */
+function drawNames(
   context: CanvasRenderingContext2D,
-  finding: PlacedFinding,
+  findings: readonly PlacedFinding[],
   view: View,
-  colour: string,
+  look: Look,
   zoom: number,
 ): void {
-  const score = finding.score === null ? '' : ` ${finding.score.toFixed(2)}`;
-  const name = shortened(nameOf(finding), 40) + score;
-  const height = (FONT_PX + 6) * zoom;
+  const taken: Bounds[] = [];
   context.font = `600 ${FONT_PX * zoom}px system-ui, sans-serif`;
-  const width = context.measureText(name).width + 8 * zoom;
-  const left = finding.bounds.x * view.scale + view.x;
-  const above = finding.bounds.y * view.scale + view.y - height - 2 * zoom;
-  // There is no room above what touches the upper edge.
-  const top = above >= 0 ? above : above + height + 4 * zoom;
-  context.fillStyle = colour;
-  context.beginPath();
-  context.roundRect(left, top, width, height, 3 * zoom);
-  context.fill();
-  context.fillStyle = '#111';
   context.textBaseline = 'middle';
-  context.fillText(name, left + 4 * zoom, top + height / 2);
+  for (const finding of findings) {
+    const score = finding.score === null ? '' : ` ${finding.score.toFixed(2)}`;
+    const name = shortened(nameOf(finding), 40) + score;
+    const height = (FONT_PX + 6) * zoom;
+    const width = context.measureText(name).width + 8 * zoom;
+    const x = finding.bounds.x * view.scale + view.x;
+    const above = finding.bounds.y * view.scale + view.y - height - 2 * zoom;
+    // There is no room above what touches the upper edge.
+    const place = { x, y: above >= 0 ? above : above + height + 4 * zoom, width, height };
+    if (taken.some((other) => overlap(place, other))) continue;
+    taken.push(place);
+    context.fillStyle = look.colourOf(finding);
+    context.beginPath();
+    context.roundRect(place.x, place.y, width, height, 3 * zoom);
+    context.fill();
+    context.fillStyle = '#111';
+    context.fillText(name, x + 4 * zoom, place.y + height / 2);
+  }
+}
+
+function overlap(one: Bounds, other: Bounds): boolean {
+  return (
+    one.x < other.x + other.width &&
+    other.x < one.x + one.width &&
+    one.y < other.y + other.height &&
+    other.y < one.y + one.height
+  );
 }
 
 function shortened(text: string, most: number): string {

@@ -1,5 +1,6 @@
 """What the caller asked: acquires the image once, checks the request, waits for the end or returns at once."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -32,6 +33,14 @@ class UploadedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """An image to be fetched from a URL, with the type that the caller declares, if he does."""
+
+    url: str
+    mime_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisRequest:
     """One request as it came over any transport.
 
@@ -39,7 +48,7 @@ class AnalysisRequest:
     """
 
     plugin: str
-    image: EncodedImage | UploadedImage
+    image: EncodedImage | UploadedImage | RemoteImage
     options: dict[str, Any] = field(default_factory=dict)
     owner: str | None = None
     timeout_s: float | None = None
@@ -50,7 +59,7 @@ class BatchRequest:
     """Many images for one or several plugins, as it came over any transport. ``options`` are by plugin."""
 
     plugins: Sequence[str]
-    images: Sequence[EncodedImage | UploadedImage]
+    images: Sequence[EncodedImage | UploadedImage | RemoteImage]
     options: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     owner: str | None = None
     timeout_s: float | None = None
@@ -72,7 +81,7 @@ class AnalysisExecutionService:
         jobs: JobExecutionService,
         plugins: PluginExecutionService,
         home: HomeLoop,
-        webhooks: WebhookCheck | None = None,
+        webhooks: WebhookCheck,
     ) -> None:
         self._images = images
         self._jobs = jobs
@@ -91,8 +100,12 @@ class AnalysisExecutionService:
 
     async def execute(self, request: AnalysisRequest) -> JobOutcome:
         """Run a request and wait for its end. Raises RequestError if the request itself cannot be used."""
-        payload = self._payload_of(request)
-        return await self._run_waiting(request.plugin, payload, request.owner, request.timeout_s)
+        began = asyncio.get_running_loop().time()
+        payload = await self._payload_of(request, request.timeout_s)
+        timeout_s = request.timeout_s
+        if timeout_s is not None and isinstance(request.image, RemoteImage):
+            timeout_s = max(0.0, timeout_s - (asyncio.get_running_loop().time() - began))
+        return await self._run_waiting(request.plugin, payload, request.owner, timeout_s)
 
     def refuse_if_full(self, plugin_name: str) -> None:
         """Raise PluginRefused ``overloaded`` or ``shutting_down`` if a call would be refused: asked before an image is
@@ -102,15 +115,16 @@ class AnalysisExecutionService:
         self._plugins.refuse_if_full(plugin_name)
 
     async def submit(self, request: AnalysisRequest, terms: JobTerms | None = None) -> Accepted:
-        """Accept a request as a durable job.
+        """Accept a request as a durable job. An image that is named by URL is fetched now, not when it runs.
 
         Raises RequestError if the request or its terms cannot be used, PluginError if its plugin is unknown or cannot
         run now, StorageError if the job cannot be made durable.
         """
         terms = terms or JobTerms()
-        payload = self._payload_of(request)
+        payload = await self._payload_of(request)
         self._plugins.check(request.plugin)
         await self._check_webhook(terms)
+        payload["source"] = _source_of(request.image)
         return await self._jobs.accept(request.plugin, payload, terms, request.owner, request.timeout_s)
 
     async def submit_batch(self, request: BatchRequest, terms: JobTerms | None = None) -> AcceptedBatch:
@@ -120,8 +134,10 @@ class AnalysisExecutionService:
         for plugin in request.plugins:
             self._plugins.check(plugin)
         await self._check_webhook(terms)
-        images = [self._acquire(image) for image in request.images]
-        payloads = [{"image": image.data, "mime_type": image.mime_type} for image in images]
+        payloads = [
+            {"image": image.data, "mime_type": image.mime_type, "source": _source_of(asked)}
+            for asked, image in zip(request.images, await self._acquire_all(request.images), strict=True)
+        ]
         return await self._jobs.accept_batch(
             request.plugins, payloads, request.options, terms, request.owner, request.timeout_s
         )
@@ -141,22 +157,38 @@ class AnalysisExecutionService:
         return await self._jobs.run_to_end(job_id)
 
     async def _check_webhook(self, terms: JobTerms) -> None:
-        if terms.webhook is None:
-            return
-        if self._webhooks is None:
-            raise RequestError("malformed_request", "this server calls no webhooks", field="webhook")
-        await self._webhooks.check_url(terms.webhook)
+        if terms.webhook is not None:
+            await self._webhooks.check_url(terms.webhook)
 
-    def _payload_of(self, request: AnalysisRequest) -> dict[str, Any]:
+    async def _payload_of(self, request: AnalysisRequest, timeout_s: float | None = None) -> dict[str, Any]:
         if not request.plugin:
             raise RequestError("missing_plugin", "name a plugin; GET /v1/plugins lists them", field="plugin")
-        image = self._acquire(request.image)
+        if isinstance(request.image, RemoteImage):
+            image = await self._fetch(request.plugin, request.image, timeout_s)
+        else:
+            image = self._acquire(request.image)
         return {"image": image.data, "mime_type": image.mime_type, "options": request.options}
+
+    async def _acquire_all(self, images: Sequence[EncodedImage | UploadedImage | RemoteImage]) -> list[AcquiredImage]:
+        remote = [(image.url, image.mime_type) for image in images if isinstance(image, RemoteImage)]
+        fetched = iter(await self._images.from_urls(remote))
+        return [next(fetched) if isinstance(image, RemoteImage) else self._acquire(image) for image in images]
 
     def _acquire(self, image: EncodedImage | UploadedImage) -> AcquiredImage:
         if isinstance(image, EncodedImage):
             return self._images.from_base64(image.text, image.mime_type)
         return self._images.from_bytes(image.data, image.mime_type)
+
+    async def _fetch(self, plugin_name: str, image: RemoteImage, timeout_s: float | None) -> AcquiredImage:
+        # Nobody is called for a request that will be refused anyway.
+        self._plugins.check(plugin_name)
+        self._plugins.refuse_if_full(plugin_name)
+        return await self._images.from_url(image.url, image.mime_type, timeout_s)
+
+
+def _source_of(image: EncodedImage | UploadedImage | RemoteImage) -> str | None:
+    """Return what tells two requests apart in the place of the image: its URL may give another one the next time."""
+    return f"{image.url} {image.mime_type or ''}" if isinstance(image, RemoteImage) else None
 
 
 def _check_size(request: BatchRequest) -> None:

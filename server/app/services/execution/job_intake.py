@@ -52,7 +52,7 @@ class JobIntake:
         """
         job = self._make(plugin, payload, terms, owner, timeout_s)
         kept = await self._inputs.keep(payload)
-        what = [(plugin, job.options, [kept.blob, kept.media_type, str(timeout_s)])]
+        what = [(plugin, job.options, [*_image_of(payload, kept), str(timeout_s)])]
         try:
             stored = await self._add([NewJob(job, [kept], terms.after)], _key(_ONE_JOB, owner, terms, what))
         except KeyUsed as used:
@@ -79,7 +79,7 @@ class JobIntake:
                 own = {**payload, "options": options.get(plugin, {})}
                 job = self._make(plugin, own, terms, owner, timeout_s, batch.id)
                 new.append(NewJob(job, [image], terms.after))
-                what.append((plugin, job.options, [image.blob, image.media_type, str(timeout_s)]))
+                what.append((plugin, job.options, [*_image_of(payload, image), str(timeout_s)]))
         try:
             stored = await self._add(new, _key(_BATCH, owner, terms, what), batch)
         except KeyUsed as used:
@@ -168,6 +168,12 @@ class JobIntake:
                 self._events.changed(job)
         self._added(stored)
         return stored
+
+
+def _image_of(payload: Payload, kept: JobInput) -> Sequence[str]:
+    """Return what tells the image from another: where it came from if it was fetched, else its digest and type."""
+    source = payload.get("source")
+    return [str(source)] if source is not None else [kept.blob, kept.media_type]
 
 
 def _key(

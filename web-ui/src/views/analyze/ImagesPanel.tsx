@@ -5,7 +5,8 @@ import { useEffect, useMemo, useRef } from 'react';
 import type { KeyboardEvent } from 'react';
 
 import { adviceOn } from '../../components/advice';
-import { countWords, sizeWords } from '../../components/words';
+import { bytes } from '../../components/format';
+import { countWords } from '../../components/words';
 import { removeAllImages, removeImage, showImage, useWorkbench } from '../../runs/store';
 import type { ImageItem, Run } from '../../runs/store';
 import classes from './Analyze.module.css';
@@ -200,7 +201,7 @@ function stateOf(image: ImageItem, runs: readonly Run[]) {
     const some = runs.length > 1 ? `${count('failed')} of ${runs.length}: ` : '';
     return { ...base, isFault: true, words: some + adviceOn(failed).title };
   }
-  if (runs.length === 0) return { ...base, words: sizeWords(image.file.size) };
+  if (runs.length === 0) return { ...base, words: bytes(image.file.size) };
   if (count('cancelled') > 0) return { ...base, words: 'cancelled' };
   const found = runs.reduce((sum, run) => sum + run.findings.length, 0);
   return { ...base, isDone: true, words: countWords(found, 'finding') };

@@ -5,11 +5,14 @@ import astronaut from '../../../../examples/images/astronaut.jpg';
 import qrCode from '../../../../examples/images/qr-code.png';
 import receipt from '../../../../examples/images/receipt.jpg';
 import classes from './Analyze.module.css';
+import astronautSmall from './samples/astronaut.jpg';
+import qrCodeSmall from './samples/qr-code.jpg';
+import receiptSmall from './samples/receipt.jpg';
 
 const SAMPLES = [
-  { name: 'receipt.jpg', address: receipt, words: 'A receipt' },
-  { name: 'qr-code.png', address: qrCode, words: 'A QR code' },
-  { name: 'astronaut.jpg', address: astronaut, words: 'A portrait' },
+  { name: 'receipt.jpg', address: receipt, small: receiptSmall, words: 'A receipt' },
+  { name: 'qr-code.png', address: qrCode, small: qrCodeSmall, words: 'A QR code' },
+  { name: 'astronaut.jpg', address: astronaut, small: astronautSmall, words: 'A portrait' },
 ];
 
 interface Props {
@@ -52,7 +55,7 @@ export function Start({ onPick, onCamera, onFiles }: Props) {
           <Group gap="sm" justify="center">
             {SAMPLES.map((sample) => (
               <button key={sample.name} type="button" className={classes.sample} onClick={() => void take(sample)}>
-                <img src={sample.address} alt="" width={72} height={72} />
+                <img src={sample.small} alt="" width={72} height={72} />
                 <span>{sample.words}</span>
               </button>
             ))}
