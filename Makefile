@@ -20,7 +20,8 @@ endef
 .DEFAULT_GOAL := help
 # Never leave a half-written target.
 .DELETE_ON_ERROR:
-.PHONY: help setup page page-where-node-is run test check screenshots bench bench-quick bench-peers bench-scaling audit openapi lock clean
+.PHONY: help setup page page-where-node-is run test soak check screenshots bench bench-quick bench-peers bench-jobs bench-scaling \
+	audit openapi lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -60,6 +61,9 @@ test: setup page-where-node-is ## all tests
 	@$(call with_node,cd web-ui && npm test --silent,THE PAGE IS NOT TESTED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+soak: setup ## servers, workers and databases killed while clients act; options: ARGS="--minutes 30 --on postgres --seed X"
+	PYTHONPATH=server/tests $(BIN)/python -m kill.soak $(ARGS)
+
 check: setup ## lint, types, import contracts, scanner
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -75,6 +79,9 @@ bench-quick: setup ## the cost of the gate, of a worker call and of HTTP, beside
 
 bench-peers: setup ## beside other servers, into docs/benchmarks.md; options: ARGS="--rounds 1 --only litserve"
 	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-jobs: setup ## durable jobs beside job queues, into docs/benchmarks-jobs.md; options: ARGS="--quick"
+	$(BIN)/python -m benchmarks.jobs $(ARGS)
 
 bench-scaling: setup ## what more workers bring, and what a very large image does to other calls
 	$(BIN)/python -m benchmarks.scaling $(ARGS)

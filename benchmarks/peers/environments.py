@@ -4,8 +4,7 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
-
-from benchmarks.peers.catalog import Peer
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".bench"
@@ -13,11 +12,24 @@ UV = Path(sys.executable).with_name("uv")
 PATIENCE_S = 600
 
 
+class Installable(Protocol):
+    """What has an environment of its own; with `environment` None it runs from the project's."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def package(self) -> str: ...
+    @property
+    def environment(self) -> str | None: ...
+    @property
+    def requirements(self) -> Path: ...
+
+
 class LeftOut(Exception):
     """A peer cannot be measured. The message is the reason, fit for print: no paths, no addresses."""
 
 
-def prepare_environment(peer: Peer) -> Path:
+def prepare_environment(peer: Installable) -> Path:
     """Return the folder of the peer's programs; make the environment first if its pins have changed.
 
     Raises:
@@ -36,7 +48,7 @@ def prepare_environment(peer: Peer) -> Path:
     return place / "bin"
 
 
-def _install(peer: Peer, place: Path) -> None:
+def _install(peer: Installable, place: Path) -> None:
     print(f"installing {peer.title}", flush=True)
     steps = (
         [str(UV), "venv", "--quiet", "--clear", "--python", sys.executable, str(place)],
@@ -53,7 +65,7 @@ def _install(peer: Peer, place: Path) -> None:
                 raise LeftOut("it could not be installed")
 
 
-def version_of(peer: Peer, programs: Path) -> str:
+def version_of(peer: Installable, programs: Path) -> str:
     """The installed version, asked of the environment's own Python."""
     asked = f"import importlib.metadata as m; print(m.version({peer.package!r}))"
     said = subprocess.run([programs / "python", "-c", asked], capture_output=True, text=True, check=False)

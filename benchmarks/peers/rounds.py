@@ -60,7 +60,7 @@ def measure(peers: tuple[Peer, ...], plan: Plan, image: bytes) -> Figures:
 
 def describe_setting(plan: Plan, image: bytes) -> Setting:
     return Setting(
-        f"{_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, {platform.system()}",
+        describe_machine(),
         platform.python_version(),
         generator_name(),
         plan.rounds,
@@ -68,6 +68,10 @@ def describe_setting(plan: Plan, image: bytes) -> Setting:
         plan.stats_s,
         len(image),
     )
+
+
+def describe_machine() -> str:
+    return f"{_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, {platform.system()}"
 
 
 def expected_numbers(function: str, image: bytes) -> tuple[str, ...]:

@@ -46,7 +46,9 @@ async def _rendered() -> str:
             payload = {"image": sample_png(8, 8), "mime_type": "image/png", "options": {}}
             for name in ("sizes", "unknown"):
                 await gate.analysis_execution.analyze_async(name, payload)
-            return gate.metrics.render().decode()
+            gate.metrics.fetched(None)
+            gate.metrics.called_webhook("delivered")
+            return (await gate.metrics.render_all()).decode()
         finally:
             await gate.stop()
 

@@ -124,8 +124,8 @@ def test_what_an_import_raises_comes_out(write_plugin: WritePlugin, text: str, r
         load_classes(write_plugin("load_broken", text))
 
 
-def test_a_file_that_is_gone_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
+def test_a_file_that_is_gone_is_named_without_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(NoPluginFound, match=r"^gone.py is not there any more$"):
         load_classes(Source("path", str(tmp_path / "gone.py"), "gone"))
 
 

@@ -10,9 +10,12 @@ from starlette.exceptions import HTTPException
 from app import wiring
 from app.api import errors
 from app.api.application import GuardedApplication
+from app.api.faults import FaultBoundary
 from app.api.routes.analyze import analyze_routes
+from app.api.routes.batches import batches_router
 from app.api.routes.health import health_router
 from app.api.routes.history import history_router
+from app.api.routes.job_events import job_events_router
 from app.api.routes.jobs import jobs_router
 from app.api.routes.page import page_routes
 from app.api.routes.plugins import plugins_router
@@ -20,6 +23,7 @@ from app.api.routes.server import server_router
 from app.governance.errors import GovernedError
 from app.plugins.loader.plugin_registry import PluginRegistry
 from app.settings import Settings, check_safe
+from app.storage.errors import StorageError
 
 VERSION = "0.1.0"
 
@@ -56,13 +60,16 @@ def create_app(settings: Settings | None = None, registry: PluginRegistry | None
         exception_handlers={
             GovernedError: errors.on_governed_error,
             HTTPException: errors.on_http_exception,
+            StorageError: errors.on_storage_error,
             RequestValidationError: errors.on_invalid_parameters,
-            Exception: errors.on_fault,
         },
     )
+    app.add_middleware(FaultBoundary)
     app.state.sightgate = gate
     app.include_router(analyses.router)
-    app.include_router(jobs_router(gate.analysis_execution, gate.jobs, settings.max_body_bytes))
+    app.include_router(job_events_router(gate.job_streams, gate.jobs))
+    app.include_router(jobs_router(gate.analysis_execution, gate.job_execution, gate.jobs, settings.max_body_bytes))
+    app.include_router(batches_router(gate.job_execution, gate.jobs))
     app.include_router(plugins_router(gate.plugins, gate.plugin_execution, gate.job_execution))
     app.include_router(history_router(gate.history, gate.registry))
     app.include_router(health_router(gate.readiness, gate.metrics))

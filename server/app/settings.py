@@ -1,9 +1,11 @@
 """Every setting of the server, with its unit and default. Read once, at start."""
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.governance.loopback import is_loopback
@@ -20,12 +22,39 @@ class Settings(BaseSettings):
         None, description="The key that every route but health wants as a bearer token. At least 16 characters."
     )
     data_dir: Path = Field(Path("data"), description="Folder that holds everything the server keeps.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="Where jobs are kept: `postgresql://USER:PASSWORD@HOST/NAME`, which several servers may share;"
+        " SQLite in the data folder if unset.",
+    )
     plugins_dir: Path | None = Field(None, description="Folder of plugin files; none if unset.")
     installed_plugins: bool = Field(True, description="Whether plugins of installed packages are offered.")
     keep_inputs: Literal["accepted", "all"] = Field(
         "accepted", description="Whose inputs are kept: those of accepted jobs, or those of waiting calls too."
     )
     max_body_bytes: int = Field(50 * 1024 * 1024, ge=1024, description="Largest request body, bytes.")
+    blob_url: str | None = Field(
+        None,
+        description="Where inputs and large results are kept: a folder, or "
+        "`s3://BUCKET/PREFIX?endpoint=URL&region=NAME`. Unset: `blobs` in the data folder.",
+    )
+    image_urls: Literal["off", "on"] = Field("off", description="Whether images named by `image_url` are fetched.")
+    image_url_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest fetch of an image, seconds in all.")
+    image_url_max_bytes: int | None = Field(
+        None, ge=1024, description="Largest image that is fetched, bytes; `max_body_bytes` if unset."
+    )
+    image_url_allow_networks: str = Field(
+        "", description="Networks, comma-separated, from which images are fetched although they are not public."
+    )
+    outbound_ports: str = Field("80,443", description="Ports, comma-separated, of the URLs that callers may name.")
+    webhook_secret: SecretStr | None = Field(
+        None, min_length=16, description="The key that webhooks are signed with. None are called without it."
+    )
+    webhook_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest call of a webhook, seconds.")
+    webhook_max_attempts: int = Field(8, ge=1, le=50, description="Calls of a webhook after which it is given up.")
+    webhook_allow_networks: str = Field(
+        "", description="Networks, comma-separated, in which webhooks are called although they are not public."
+    )
     max_pixels: int = Field(100_000_000, ge=1, description="Most pixels (width x height) of an image.")
     max_result_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest result as JSON, bytes.")
     max_result_depth: int = Field(64, ge=1, le=200, description="Most levels of nesting in a result.")
@@ -35,6 +64,16 @@ class Settings(BaseSettings):
     breaker_ends: int = Field(5, ge=1, description="Ends of a plugin's worker that open its breaker.")
     breaker_within_s: float = Field(60.0, gt=0, description="Time within which those ends must fall, seconds.")
     breaker_rest_s: float = Field(30.0, ge=0, description="Rest of an open breaker before a call may try, seconds.")
+    breaker_longest_rest_s: float = Field(
+        480.0, ge=0, description="Each rest that follows on another is twice as long, up to this, seconds."
+    )
+    restart_after_s: float = Field(
+        0.5, gt=0, description="Wait before a plugin's worker that is kept ready is started again, seconds; doubles."
+    )
+    restart_longest_s: float = Field(60.0, gt=0, description="Longest such wait, seconds.")
+    restart_budget: int = Field(
+        10, ge=0, description="Such restarts in a row; then only a call or a reload starts a worker."
+    )
     quarantine_after: int = Field(3, ge=1, description="Crashes by one input after which a plugin refuses it.")
     sandbox: Literal["on", "off"] = Field(
         "on", description="Whether workers are confined by the kernel where it can; `off` is for looking for faults."
@@ -50,6 +89,23 @@ class Settings(BaseSettings):
         512, ge=1, description="Memory beyond its first calls' above which a worker is replaced, MiB."
     )
     drain_s: float = Field(10.0, ge=0, description="Time that running calls get at shutdown, seconds.")
+    lease_s: float = Field(
+        15.0, gt=0, description="A server that is silent for so long loses its running jobs to others, seconds."
+    )
+    retry_attempts: int = Field(
+        1, ge=1, le=100, description="How often a job that fails is tried in all, where nothing else is said."
+    )
+    retry_backoff_s: float = Field(1.0, ge=0, description="Rest before its second try, doubled each time, seconds.")
+    retry_max_backoff_s: float = Field(300.0, ge=0, description="Longest rest between two tries, seconds.")
+    retain_days: float = Field(30.0, ge=0, description="Days that ended jobs are kept; 0 keeps them for good.")
+    retain_jobs: int = Field(0, ge=0, description="Ended jobs that are kept at most; 0 means any number.")
+    sweep_s: float = Field(300.0, gt=0, description="Time between two removals of old jobs and blobs, seconds.")
+    blob_grace_s: float = Field(
+        3_600.0, ge=1, description="Age at which an input or result that no job names is removed, seconds."
+    )
+    large_result_bytes: int = Field(
+        256 * 1024, ge=0, description="Results of jobs above this size as JSON lie beside the images, bytes."
+    )
     durability: Literal["full", "normal"] = Field(
         "full", description="`full`: an accepted job survives a power cut; `normal`: a crash of the server."
     )
@@ -61,10 +117,40 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
+    @field_validator("image_url_allow_networks", "webhook_allow_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        networks_of(text)
+        return text
+
+    @field_validator("outbound_ports")
+    @classmethod
+    def _are_ports(cls, text: str) -> str:
+        ports_of(text)
+        return text
+
+    @property
+    def database(self) -> Path | str:
+        """Where jobs are kept: a URL, or a file in the data folder."""
+        return self.data_dir / "jobs.sqlite3" if self.database_url is None else self.database_url.get_secret_value()
+
     @property
     def key(self) -> str | None:
         """The API key as text, or None."""
         return self.api_key.get_secret_value() if self.api_key is not None else None
+
+
+def networks_of(text: str) -> Sequence[IPv4Network | IPv6Network]:
+    """Return networks such as ``10.0.0.0/8,fd00::/8``. Raises ValueError."""
+    return [ip_network(network.strip()) for network in text.split(",") if network.strip()]
+
+
+def ports_of(text: str) -> frozenset[int]:
+    """Return ports such as ``80,443``. Raises ValueError."""
+    ports = frozenset(int(port) for port in text.split(",") if port.strip())
+    if not ports or not all(1 <= port <= 65_535 for port in ports):
+        raise ValueError("ports are numbers from 1 to 65535, comma-separated")
+    return ports
 
 
 class UnsafeSettings(ValueError):

@@ -1,17 +1,21 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.governance.isolation import IsolationLevel
-from app.governance.lifecycle import Availability
+from app.governance.retry import RetryPolicy
 from app.governance.validation import InputRules, OutputRules
 from app.observability.history import History
 from app.observability.metrics import Metrics, counter, gauge
 from app.observability.readiness import Readiness
+from app.outbound.addresses import AddressRules
+from app.outbound.client import OutboundHttp
+from app.outbound.targets import TargetRules
 from app.plugins.loader.environments import PluginEnvironments
 from app.plugins.loader.plugin_discovery import DiscoveryOptions
 from app.plugins.loader.plugin_registry import PluginRegistry, get_registry
@@ -22,20 +26,30 @@ from app.plugins.sandbox.embedded import EmbeddedThreads
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions
 from app.plugins.sandbox.remove_tree import remove_tree
+from app.plugins.sandbox.standby import StandbyRules
 from app.services.analysis_service import AnalysisService
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.breaker import BreakerRules
 from app.services.execution.job_execution_service import JobExecutionService, JobRules
+from app.services.execution.job_inputs import JobInputs
 from app.services.execution.plugin_execution_service import AdmissionRules, PluginExecutionService
 from app.services.grants import RunningRules
-from app.services.job_management_service import JobManagementService, job_view
+from app.services.job_events import JobEvents
+from app.services.job_management_service import JobManagementService
+from app.services.job_results import JobResults
+from app.services.job_retention import JobRetention, RetentionRules
+from app.services.job_streams import JobStreams
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
+from app.services.remote_images import FetchedImages, FetchRules, NoRemoteImages, RemoteImages
 from app.services.server_load import ServerLoad
-from app.settings import Settings
-from app.storage.blobs import BlobStore
+from app.services.webhook_service import DEFAULT_RETRY, DeliveryRules, NoWebhooks, WebhookService
+from app.settings import Settings, networks_of, ports_of
+from app.storage.blobs import Blobs, open_blobs
 from app.storage.data_folder import DataFolderLock
-from app.storage.jobs import Durability, JobStore
+from app.storage.opening import open_store
+from app.storage.sqlite import Durability
+from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate")
 
@@ -49,17 +63,22 @@ class Sightgate:
 
     settings: Settings
     registry: PluginRegistry
+    remote_images: RemoteImages
+    webhooks: WebhookService | NoWebhooks
     tool_runner: ToolRunner
     plugin_execution: PluginExecutionService
     job_execution: JobExecutionService
     analysis_execution: AnalysisExecutionService
     plugins: PluginManagementService
     jobs: JobManagementService
+    job_streams: JobStreams
+    retention: JobRetention
     metrics: Metrics
     history: History
     home: HomeLoop
     threads: EmbeddedThreads
     store: JobStore
+    blobs: Blobs
     lock: DataFolderLock
 
     async def start(
@@ -78,7 +97,9 @@ class Sightgate:
             await self.plugins.discover(only)
             if dispatch:
                 await self.job_execution.start()
+                await self.webhooks.start()
                 self.history.start()
+                self.retention.start()
         except BaseException:
             await self.stop()
             raise
@@ -87,10 +108,14 @@ class Sightgate:
     async def stop(self) -> None:
         """Let running jobs end within the drain time, end the workers, flush the store."""
         await self.history.stop()
+        await self.retention.stop()
         await self.job_execution.stop()
+        await self.webhooks.stop()
+        await self.remote_images.close()
         await self.plugins.close()
         self.threads.close()
         await self.store.close()
+        await self.blobs.close()
         self.lock.release()
 
     async def readiness(self) -> Readiness:
@@ -98,12 +123,17 @@ class Sightgate:
         reasons = []
         if (trouble := await self.store.check()) is not None:
             reasons.append(f"the job store: {trouble}")
-        if not self.job_execution.dispatching:
+        if self.job_execution.draining:
+            reasons.append("the server is stopping")
+        elif not self.job_execution.dispatching:
             reasons.append("durable jobs are not being taken up")
         if not self.plugins.discovered:
             reasons.append("plugins are still being looked for")
         names = self.registry.list_plugins()
-        usable = {name: self.registry.get_availability(name).availability is Availability.OK for name in names}
+        pools = self.plugins.pools()
+        usable = {
+            name: self.plugin_execution.would_run(name) and (name not in pools or pools[name].ready) for name in names
+        }
         return Readiness(reasons, usable)
 
 
@@ -112,7 +142,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     registry = registry if registry is not None else get_registry()
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
-    store = JobStore(data / "jobs.sqlite3", durability=Durability(settings.durability))
+    store = open_store(settings.database, durability=Durability(settings.durability))
     metrics = Metrics(lambda name: registry.get_status(name) is not None)
     tool_runner = ToolRunner(
         registry,
@@ -124,8 +154,10 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     plugin_execution = PluginExecutionService(
         registry, tool_runner, home, rules=_admission_rules(settings), observer=metrics
     )
-    job_rules = JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s)
-    job_execution = JobExecutionService(store, BlobStore(data / "blobs"), plugin_execution, job_view, home, job_rules)
+    remote_images, webhooks = _remote_images(settings, metrics), _webhooks(settings, store, metrics)
+    blobs, events = open_blobs(settings.blob_url or data / "blobs"), JobEvents()
+    results = JobResults(blobs, settings.large_result_bytes)
+    jobs = JobManagementService(store, blobs, results, events)
     confinement = _confinement(settings)
     plugins = PluginManagementService(
         registry,
@@ -141,16 +173,36 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         _pool_options(settings, confinement),
         IsolationLevel(settings.min_isolation),
     )
-    metrics.add_gauges(lambda: _gauges(registry, plugins, store))
+    job_execution = JobExecutionService(
+        store,
+        JobInputs(store, blobs),
+        results,
+        plugin_execution,
+        jobs,
+        events,
+        metrics,
+        home,
+        JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s, settings.lease_s),
+        policy_of=lambda plugin: plugins.retry_policy(plugin, _retry_policy(settings)),
+        webhooks=webhooks,
+    )
+    metrics.add_gauges(lambda: _gauges(registry, plugins, store, events))
+    metrics.add_async_gauges(lambda: _waiting_jobs(registry, store))
     return Sightgate(
         settings=settings,
         registry=registry,
+        remote_images=remote_images,
+        webhooks=webhooks,
         tool_runner=tool_runner,
         plugin_execution=plugin_execution,
         job_execution=job_execution,
-        analysis_execution=AnalysisExecutionService(AnalysisService(), job_execution, plugin_execution, home),
+        analysis_execution=AnalysisExecutionService(
+            AnalysisService(remote_images), job_execution, plugin_execution, home, webhooks
+        ),
         plugins=plugins,
-        jobs=JobManagementService(store),
+        jobs=jobs,
+        job_streams=JobStreams(jobs, events, store.server_id),
+        retention=JobRetention(store, blobs, _retention_rules(settings)),
         metrics=metrics,
         history=History(
             metrics.totals, ServerLoad(registry, plugin_execution, plugins, store).read, settings.history_every_s
@@ -158,6 +210,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         home=home,
         threads=threads,
         store=store,
+        blobs=blobs,
         lock=DataFolderLock(data),
     )
 
@@ -180,6 +233,28 @@ def build_installation(settings: Settings, server: RunningServer) -> PluginInsta
     )
 
 
+def _remote_images(settings: Settings, metrics: Metrics) -> RemoteImages:
+    if settings.image_urls == "off":
+        return NoRemoteImages()
+    rules = FetchRules(
+        settings.image_url_max_bytes or settings.max_body_bytes, settings.max_body_bytes, settings.image_url_timeout_s
+    )
+    return FetchedImages(_outbound(settings, settings.image_url_allow_networks), rules, metrics.fetched)
+
+
+def _webhooks(settings: Settings, store: JobStore, metrics: Metrics) -> WebhookService | NoWebhooks:
+    if settings.webhook_secret is None:
+        return NoWebhooks()
+    retry = replace(DEFAULT_RETRY, max_attempts=settings.webhook_max_attempts)
+    rules = DeliveryRules(settings.webhook_secret.get_secret_value(), settings.webhook_timeout_s, retry)
+    http = _outbound(settings, settings.webhook_allow_networks)
+    return WebhookService(store, http, rules, metrics.called_webhook)
+
+
+def _outbound(settings: Settings, allowed: str) -> OutboundHttp:
+    return OutboundHttp(TargetRules(AddressRules(networks_of(allowed)), ports_of(settings.outbound_ports)))
+
+
 def _confinement(settings: Settings) -> Confinement:
     enforce = settings.sandbox == "on"
     return Confinement((settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect() if enforce else None)
@@ -194,17 +269,53 @@ def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:
         recycle_calls=settings.recycle_calls,
         recycle_growth_mb=settings.recycle_growth_mb,
         max_result_bytes=settings.max_result_bytes,
+        standby=StandbyRules(settings.restart_after_s, settings.restart_longest_s, settings.restart_budget),
     )
 
 
 def _admission_rules(settings: Settings) -> AdmissionRules:
     breaker = BreakerRules(
-        settings.breaker_ends, settings.breaker_within_s, settings.breaker_rest_s, settings.quarantine_after
+        settings.breaker_ends,
+        settings.breaker_within_s,
+        settings.breaker_rest_s,
+        settings.breaker_longest_rest_s,
+        settings.quarantine_after,
     )
     return AdmissionRules(settings.max_waiting, settings.max_wait_s, breaker)
 
 
-def _gauges(registry: PluginRegistry, plugins: PluginManagementService, store: JobStore) -> Iterator[Metric]:
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    return RetryPolicy(
+        max_attempts=settings.retry_attempts,
+        backoff_s=settings.retry_backoff_s,
+        max_backoff_s=settings.retry_max_backoff_s,
+    )
+
+
+def _retention_rules(settings: Settings) -> RetentionRules:
+    return RetentionRules(settings.retain_days, settings.retain_jobs, settings.sweep_s, settings.blob_grace_s)
+
+
+async def _waiting_jobs(registry: PluginRegistry, store: JobStore) -> Iterable[Metric]:
+    """What waits, by plugin; names that no plugin has share one label."""
+    now = datetime.now(UTC)
+    known = set(registry.list_plugins())
+    depth: dict[str, float] = dict.fromkeys(known, 0.0)
+    age: dict[str, float] = dict.fromkeys(known, 0.0)
+    for waiting in await store.waiting():
+        name = waiting.plugin if waiting.plugin in known else "unknown"
+        oldest_s = (now - waiting.oldest).total_seconds() if waiting.oldest is not None else 0.0
+        depth[name] = depth.get(name, 0.0) + waiting.count
+        age[name] = max(age.get(name, 0.0), oldest_s)
+    return (
+        gauge("sightgate_jobs_waiting", "Durable jobs that wait, delayed and blocked ones included.", depth),
+        gauge("sightgate_jobs_oldest_waiting_seconds", "Age of the oldest durable job that waits.", age),
+    )
+
+
+def _gauges(
+    registry: PluginRegistry, plugins: PluginManagementService, store: JobStore, events: JobEvents
+) -> Iterator[Metric]:
     """The figures that are read when Prometheus asks."""
     rows = registry.all_status()
     pools = plugins.pools()
@@ -221,3 +332,5 @@ def _gauges(registry: PluginRegistry, plugins: PluginManagementService, store: J
     yield counter("sightgate_unknown_plugin_calls", "Executions that named no known plugin.", unknown)
     said = "Records of waiting calls that could not be stored."
     yield CounterMetricFamily("sightgate_lost_records", said, value=store.lost_records)
+    said = "Readers of server-sent events."
+    yield GaugeMetricFamily("sightgate_event_streams", said, value=events.watchers)

@@ -9,7 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.plugins import MISBEHAVING, NOT_LOADABLE, WELL_BEHAVED
+from support.postgres_server import PostgresServer, open_to_others, programs_of_postgres, started_postgres
 from support.running_server import RunningServer, make_home, running
+from support.skipping import skip
+from support.stores import execute
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +21,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("shared")
     plugins = (*WELL_BEHAVED, *MISBEHAVING, *NOT_LOADABLE)
     with running(make_home(folder, *plugins, breaker_ends=1_000_000, quarantine_after=1_000_000)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server; each test makes its own database there."""
+    try:
+        programs_of_postgres()
+    except FileNotFoundError as missing:
+        skip(f"POSTGRESQL TESTS DO NOT RUN: {missing}")
+    folder = tmp_path_factory.mktemp("postgres")
+    open_to_others(folder)
+    with started_postgres(folder / "server") as started:
+        # What is tested with it are our statements; no power cut is.
+        execute(started.url, "ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
         yield started

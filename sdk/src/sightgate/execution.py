@@ -12,6 +12,9 @@ from sightgate.protocol import INPUT, OUT_OF_MEMORY, OUTPUT, RAISED, UNAVAILABLE
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 32_000
 
+# What plain_result returns holds no cycle.
+_to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
 
 class Runnable(Protocol):
     """The plain contract, all that is required of a plugin."""
@@ -84,7 +87,7 @@ def _encode_answer(answer: Any, max_result_bytes: int) -> bytes | Failure:
 def encode_result(raw: Any, max_result_bytes: int) -> bytes | Failure:
     """Return a result as strict JSON in UTF-8, or the Failure that says why it is none."""
     try:
-        encoded = json.dumps(plain_result(raw), allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        encoded = _to_json(plain_result(raw)).encode()
     except MemoryError as raised:
         return describe_exception(raised)
     except InvalidResult as refused:

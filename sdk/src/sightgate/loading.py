@@ -35,12 +35,17 @@ def load_classes(source: Source) -> list[type]:
 
 
 def import_path(path: Path) -> ModuleType:
-    """Import a Python file or package folder by its path; its neighbours can be imported by it."""
+    """Import a Python file or package folder by its path; its neighbours can be imported by it.
+
+    Raises NoPluginFound if nothing is there.
+    """
     folder = str(path.parent)
     if folder not in sys.path:
         # At the end: a neighbour never hides a module of the standard library or of an installed package.
         sys.path.append(folder)
     file = path / "__init__.py" if path.is_dir() else path
+    if not file.exists():
+        raise NoPluginFound(f"{path.name} is not there any more")
     name = _module_name(path.stem)
     spec = importlib.util.spec_from_file_location(
         name, file, submodule_search_locations=[str(path)] if path.is_dir() else None

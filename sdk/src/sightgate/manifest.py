@@ -19,10 +19,13 @@ class ManifestError(SightgateError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one plugin may use: seconds a call, MiB of memory a worker, worker processes, images a batch."""
+    """What one plugin may use: seconds a call, MiB of memory and of scratch folder a worker, worker processes, images a
+    batch.
+    """
 
     timeout_s: float = 30.0
     memory_mb: int = 1024
+    scratch_mb: int = 1024
     workers: int = 1
     max_batch: int = 1
     batch_wait_ms: float = 0.0
@@ -54,6 +57,7 @@ class Limits:
 _LIMIT_RANGES: dict[str, tuple[type, float, float]] = {
     "timeout_s": (float, 0.01, 86_400),
     "memory_mb": (int, 16, 1_048_576),
+    "scratch_mb": (int, 1, 1_048_576),
     "workers": (int, 1, 256),
     "max_batch": (int, 1, 256),
     "batch_wait_ms": (float, 0, 10_000),

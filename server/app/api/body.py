@@ -1,23 +1,29 @@
 """Read a request's body within the limit, and turn it into an AnalysisRequest."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from starlette.datastructures import QueryParams, UploadFile
+from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from app.governance.errors import RequestError, shorten
-from app.services.execution.analysis_execution_service import AnalysisRequest, EncodedImage, UploadedImage
+from app.services.execution.analysis_execution_service import (
+    AnalysisRequest,
+    EncodedImage,
+    RemoteImage,
+    UploadedImage,
+)
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
-FIELDS = frozenset({"plugin", "image", "mime_type", "options", "timeout_s"})
+FIELDS = frozenset({"plugin", "image", "image_url", "mime_type", "options", "timeout_s"})
 MAX_TIMEOUT_S = 86_400
 MAX_FIELD_BYTES = 1024 * 1024
 
@@ -26,10 +32,11 @@ _decode = msgspec.json.Decoder().decode
 
 def content_type(request: Request) -> str:
     """Return the body's media type in lower case, without parameters."""
-    return _header(request, b"content-type").partition(";")[0].strip().lower()
+    return header(request, b"content-type").partition(";")[0].strip().lower()
 
 
-def _header(request: Request, name: bytes) -> str:
+def header(request: Request, name: bytes) -> str:
+    """Return a header by its name in lower case, or an empty text."""
     # The framework's mapping of headers costs more than the look itself.
     for key, value in request.scope["headers"]:
         if key == name:
@@ -60,7 +67,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def check_declared_length(request: Request, limit: int) -> None:
     """Raise RequestError if the Content-Length is above the limit or no number."""
-    declared = _header(request, b"content-length")
+    declared = header(request, b"content-length")
     if not declared:
         return
     if not declared.isdigit():
@@ -82,15 +89,22 @@ def _within(body: bytes, limit: int) -> bytes:
 
 
 async def read_json(request: Request, limit: int) -> AnalysisRequest:
-    """Read ``{plugin, image (base64), mime_type, options}``. Raises RequestError."""
+    """Read ``{plugin, image (base64) or image_url, mime_type, options}``. Raises RequestError."""
     kind = content_type(request)
     if kind != JSON and not kind.endswith("+json"):
-        raise _unsupported(kind, f"send {JSON}")
+        raise unsupported(kind, f"send {JSON}")
     return parse_json(await read_body(request, limit))
 
 
 def parse_json(body: bytes) -> AnalysisRequest:
     """Turn a JSON body into a request. Raises RequestError naming the field that is wrong."""
+    data = decode_object(body)
+    check_fields(data, FIELDS)
+    return request_from(data)
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is. Raises RequestError."""
     try:
         data = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
@@ -98,19 +112,44 @@ def parse_json(body: bytes) -> AnalysisRequest:
         raise RequestError("malformed_request", said[:500]) from None
     if not isinstance(data, dict):
         raise RequestError("malformed_request", "the body must be a JSON object")
-    if not data.keys() <= FIELDS:
-        unknown = next(iter(data.keys() - FIELDS))
-        said = f"there is no field {shorten(unknown)!r}; there are {', '.join(sorted(FIELDS))}"
+    return data
+
+
+def check_fields(data: Mapping[str, Any], fields: frozenset[str]) -> None:
+    """Raise RequestError ``unknown_field`` if there is a field that is none of ``fields``."""
+    if not data.keys() <= fields:
+        unknown = next(iter(data.keys() - fields))
+        said = f"there is no field {shorten(unknown)!r}; there are {', '.join(sorted(fields))}"
         raise RequestError("unknown_field", said, field=shorten(unknown))
+
+
+def request_from(data: Mapping[str, Any]) -> AnalysisRequest:
+    """Return the request that an object describes; fields that are none of its own are left alone."""
+    image = image_from(data)
+    timeout_s = timeout_of(data.get("timeout_s"))
+    return AnalysisRequest(text_of(data, "plugin"), image, options_of(data.get("options")), timeout_s=timeout_s)
+
+
+def image_from(data: Mapping[str, Any]) -> EncodedImage | RemoteImage:
+    """Return the image of a JSON object with ``image`` or ``image_url``, and ``mime_type``. Raises RequestError."""
+    mime_type = text_of(data, "mime_type") or None
+    if data.get("image_url") is not None:
+        if data.get("image") is not None:
+            raise _two_images()
+        return RemoteImage(text_of(data, "image_url"), mime_type)
     if "image" not in data:
-        raise RequestError("malformed_request", "image is missing; send it as base64", field="image")
-    image = EncodedImage(_text(data, "image"), _text(data, "mime_type") or None)
-    timeout_s = _timeout(data.get("timeout_s"))
-    return AnalysisRequest(_text(data, "plugin"), image, _options(data.get("options")), timeout_s=timeout_s)
+        raise RequestError("malformed_request", "image is missing; send it as base64, or an image_url", field="image")
+    return EncodedImage(text_of(data, "image"), mime_type)
+
+
+def _two_images() -> RequestError:
+    return RequestError("malformed_request", "there is an image and an image_url; send one of them", field="image_url")
 
 
 async def read_any(request: Request, limit: int, before_body: Callable[[str], None] | None = None) -> AnalysisRequest:
     """Read a request as JSON, as a multipart upload, or as a raw image with ``?plugin=&options=``.
+
+    An upload and a raw body may name the image by ``image_url`` instead.
 
     ``before_body`` is called with the plugin's name where that is known before the body, and may refuse by raising.
     """
@@ -121,50 +160,87 @@ async def read_any(request: Request, limit: int, before_body: Callable[[str], No
         return await _read_multipart(request, limit)
     if kind.startswith("image/") or kind in ("", "application/octet-stream"):
         return await _read_raw(request, limit, before_body)
-    raise _unsupported(kind, f"send {JSON}, {MULTIPART}, or an image with its own type, such as image/jpeg")
+    raise unsupported(kind, f"send {JSON}, {MULTIPART}, or an image with its own type, such as image/jpeg")
 
 
 async def _read_raw(request: Request, limit: int, before_body: Callable[[str], None] | None) -> AnalysisRequest:
-    plugin, options_text, timeout_s = _raw_parameters(request.scope["query_string"])
+    plugin, given_options, timeout_s, image_url = _raw_parameters(request.scope["query_string"])
     if before_body is not None:
         before_body(plugin)
-    options = _options_text(options_text)
-    image = UploadedImage(await read_body(request, limit), _header(request, b"content-type"))
+    options = options_text(given_options)
+    image = await read_raw_image(request, limit, image_url)
     return AnalysisRequest(plugin, image, options, timeout_s=timeout_s)
 
 
+async def read_raw_image(request: Request, limit: int, image_url: str | None) -> UploadedImage | RemoteImage:
+    """Return the image that the body is, or, if the body is empty, the one at ``image_url``. Raises RequestError."""
+    body = await read_body(request, limit)
+    if image_url is None:
+        return UploadedImage(body, header(request, b"content-type"))
+    if body:
+        raise _two_images()
+    return RemoteImage(image_url, None)
+
+
 @lru_cache(maxsize=256)
-def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None]:
-    """Return plugin, options as text, and time limit. Callers send the same few again and again: they are kept."""
+def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None, str | None]:
+    """Return plugin, options as text, time limit, and image URL. Callers send the same few again and again."""
     query = QueryParams(query_string)
-    unknown = set(query.keys()) - {"plugin", "options", "timeout_s"}
+    unknown = set(query.keys()) - {"plugin", "options", "timeout_s", "image_url"}
     if unknown:
         raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
-    return query.get("plugin", ""), query.get("options", ""), _timeout(query.get("timeout_s"))
+    timeout_s = timeout_of(query.get("timeout_s"))
+    return query.get("plugin", ""), query.get("options", ""), timeout_s, query.get("image_url")
 
 
 async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
+    async with open_form(request, limit, FIELDS) as form:
+        return await request_from_form(form)
+
+
+@asynccontextmanager
+async def open_form(
+    request: Request, limit: int, fields: frozenset[str], *, max_files: int = 1, max_fields: int = 8
+) -> AsyncIterator[FormData]:
+    """Read a multipart body whose parts are named as ``fields``. Raises RequestError."""
     check_declared_length(request, limit)
     bounded = Request(request.scope, _bounded(request, limit))
     try:
-        form = await bounded.form(max_files=1, max_fields=8, max_part_size=MAX_FIELD_BYTES)
+        form = await bounded.form(max_files=max_files, max_fields=max_fields, max_part_size=MAX_FIELD_BYTES)
     except (MultiPartException, HTTPException) as broken:
         said = getattr(broken, "message", None) or getattr(broken, "detail", "")
         raise RequestError("malformed_request", f"the multipart body is broken: {said}"[:500]) from None
     try:
-        unknown = set(form.keys()) - FIELDS
+        unknown = set(form.keys()) - fields
         if unknown:
             raise RequestError("unknown_field", f"there is no field {shorten(sorted(unknown)[0])!r}")
-        upload = form.get("image")
-        if not isinstance(upload, UploadFile):
-            raise RequestError("malformed_request", "image must be a file part", field="image")
-        declared = _form_text(form, "mime_type") or upload.content_type
-        image = UploadedImage(await upload.read(), declared)
-        options = _options_text(_form_text(form, "options"))
-        timeout_s = _timeout(_form_text(form, "timeout_s") or None)
-        return AnalysisRequest(_form_text(form, "plugin"), image, options, timeout_s=timeout_s)
+        yield form
     finally:
         await form.close()
+
+
+async def request_from_form(form: FormData) -> AnalysisRequest:
+    """Return the request that a form describes; parts that are none of its own are left alone."""
+    image = await _form_image(form)
+    options = options_text(form_text(form, "options"))
+    timeout_s = timeout_of(form_text(form, "timeout_s") or None)
+    return AnalysisRequest(form_text(form, "plugin"), image, options, timeout_s=timeout_s)
+
+
+async def _form_image(form: FormData) -> UploadedImage | RemoteImage:
+    upload, declared = form.get("image"), form_text(form, "mime_type")
+    if "image_url" not in form:
+        return await upload_of(upload, declared)
+    if upload is not None:
+        raise _two_images()
+    return RemoteImage(form_text(form, "image_url"), declared or None)
+
+
+async def upload_of(part: object, mime_type: str = "") -> UploadedImage:
+    """Return the image that a part is. Raises RequestError if it is no file."""
+    if not isinstance(part, UploadFile):
+        raise RequestError("malformed_request", "image must be a file part", field="image")
+    return UploadedImage(await part.read(), mime_type or part.content_type)
 
 
 def _bounded(request: Request, limit: int) -> Any:
@@ -182,14 +258,16 @@ def _bounded(request: Request, limit: int) -> Any:
     return receive
 
 
-def _form_text(form: Any, name: str) -> str:
+def form_text(form: FormData, name: str) -> str:
+    """Return a text part, or an empty text if it is not there. Raises RequestError if it is a file."""
     value = form.get(name)
     if isinstance(value, UploadFile):
         raise RequestError("malformed_request", f"{name} must be a text part, not a file", field=name)
     return value or ""
 
 
-def _text(data: dict[str, Any], name: str) -> str:
+def text_of(data: Mapping[str, Any], name: str) -> str:
+    """Return a field that is a text, or an empty text if it is not there. Raises RequestError."""
     value = data.get(name)
     if value is None:
         return ""
@@ -198,16 +276,18 @@ def _text(data: dict[str, Any], name: str) -> str:
     return value
 
 
-def _options_text(text: str) -> dict[str, Any]:
+def options_text(text: str) -> dict[str, Any]:
+    """Return options given as JSON text. Raises RequestError."""
     if not text:
         return {}
     try:
-        return _options(_decode(text.encode()))
+        return options_of(_decode(text.encode()))
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as broken:
         raise RequestError("malformed_request", f"options is not JSON: {broken}"[:500], field="options") from None
 
 
-def _options(value: object) -> dict[str, Any]:
+def options_of(value: object) -> dict[str, Any]:
+    """Return options given as JSON. Raises RequestError."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -215,8 +295,8 @@ def _options(value: object) -> dict[str, Any]:
     return value
 
 
-def _timeout(value: object) -> float | None:
-    """Return a time limit in seconds, given as a number or as text."""
+def timeout_of(value: object) -> float | None:
+    """Return a time limit in seconds, given as a number or as text. Raises RequestError."""
     if value is None:
         return None
     with contextlib.suppress(TypeError, ValueError):
@@ -227,6 +307,7 @@ def _timeout(value: object) -> float | None:
     raise RequestError("malformed_request", said, field="timeout_s")
 
 
-def _unsupported(kind: str, instead: str) -> RequestError:
+def unsupported(kind: str, instead: str) -> RequestError:
+    """Return the refusal of a body of another type; ``instead`` says what to send."""
     said = f"a body of type {shorten(kind or 'none')!r} is not taken here; {instead}"
     return RequestError("unsupported_content_type", said)

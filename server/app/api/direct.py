@@ -6,9 +6,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import on_fault, refuse
+from app.api.errors import on_fault, on_storage_error, refuse
 from app.api.hang_up import CallerWatch
 from app.governance.errors import GovernedError
+from app.storage.errors import StorageError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -43,5 +44,7 @@ async def _answer(endpoint: Endpoint, request: Request) -> Response | None:
         return refuse(refusal)
     except ClientDisconnect:
         return None
+    except StorageError as failure:
+        return await on_storage_error(request, failure)
     except Exception as fault:  # one of the four boundaries: the HTTP handler
         return await on_fault(request, fault)

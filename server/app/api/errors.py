@@ -11,7 +11,8 @@ from starlette.requests import Request
 
 from app.api.responses import Json
 from app.governance.error_envelope import build_error_envelope, internal_fault
-from app.governance.errors import ERROR_CODES, GovernedError, RequestError
+from app.governance.errors import ERROR_CODES, GovernedError, InternalFault, RequestError
+from app.storage.errors import StorageError
 
 log = structlog.get_logger("sightgate.http")
 
@@ -22,6 +23,7 @@ STATUS: Mapping[str, int] = {
     "plugin_unavailable": 503,
     "plugin_disabled": 503,
     "permission_not_granted": 503,
+    "shutting_down": 503,
     "overloaded": 429,
     "rate_limited": 429,
     "not_found": 404,
@@ -31,6 +33,7 @@ STATUS: Mapping[str, int] = {
     "idempotency_conflict": 422,
     "unauthorized": 401,
     "forbidden": 403,
+    "storage_unavailable": 503,
     "internal_error": 500,
 }
 DEFAULT_STATUS = 400
@@ -67,6 +70,13 @@ async def on_governed_error(_: Request, failure: Exception) -> Json:
     """Answer a refusal of a service."""
     assert isinstance(failure, GovernedError)
     return refuse(failure)
+
+
+async def on_storage_error(request: Request, failure: Exception) -> Json:
+    """Answer what the job store cannot do now: a full disk, a database that is away."""
+    assert isinstance(failure, StorageError)
+    log.error("storage", route=request.scope.get("path", "")[:200], method=request.method, reason=str(failure))
+    return refuse(InternalFault("storage_unavailable", f"the job store cannot do this now: {failure}"))
 
 
 async def on_http_exception(_: Request, failure: Exception) -> Json:

@@ -6,18 +6,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Milliseconds = Annotated[float, Field(description="Milliseconds.")]
 JobStatusName = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 StateName = Literal["IDLE", "RUNNING", "SUCCESS", "ERROR", "FAILED", "UNAVAILABLE"]
 
 
 class AnalyzeBody(BaseModel):
-    """An image as base64, and the plugin that is to analyze it."""
+    """An image as base64 or by URL, and the plugin that is to analyze it."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
             "example": {
                 "plugin": "image-info",
-                "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC",
+                "image": _PIXEL,
                 "mime_type": "image/png",
                 "options": {},
             }
@@ -25,8 +26,15 @@ class AnalyzeBody(BaseModel):
     )
 
     plugin: str = Field(description="The plugin's name.")
-    image: str = Field(description="The image file's bytes as base64.")
-    mime_type: str = Field(description="image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff.")
+    image: str | None = Field(None, description="The image file's bytes as base64; this or `image_url`.")
+    image_url: str | None = Field(
+        None, description="An http or https URL to fetch the image from, if the operator has turned that on."
+    )
+    mime_type: str | None = Field(
+        None,
+        description="image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff. Needed with `image`; with "
+        "`image_url` the type is otherwise the one that comes with the image.",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="The plugin's options, as its schema says.")
     timeout_s: float | None = Field(
         None, gt=0, le=86_400, description="Seconds the call may wait and run in all, within the plugin's own limit."
@@ -37,7 +45,8 @@ class UploadBody(BaseModel):
     """An image as a file upload."""
 
     plugin: str
-    image: bytes = Field(json_schema_extra={"format": "binary"})
+    image: bytes | None = Field(None, json_schema_extra={"format": "binary"}, description="This or `image_url`.")
+    image_url: str | None = Field(None, description="As for JSON.")
     mime_type: str | None = Field(None, description="The image's type, if the part's own is not right.")
     options: str = Field("", description="The plugin's options as JSON text.")
     timeout_s: float | None = Field(None, description="As for JSON.")
@@ -75,35 +84,231 @@ class ErrorAnswer(BaseModel):
     detail: Error
 
 
+class RetryTerms(BaseModel):
+    """How a job that fails is tried again; what is left out is as the plugin's operator says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_attempts: int = Field(1, ge=1, le=100, description="How often it is tried in all.")
+    codes: list[str] = Field(
+        default_factory=list, description="Error codes after which it is; else the retryable ones."
+    )
+    backoff_s: float = Field(1.0, ge=0, description="Rest before the second try, seconds.")
+    factor: float = Field(2.0, ge=1, description="How many times as long each further rest is.")
+    max_backoff_s: float = Field(300.0, ge=0, description="Longest rest, seconds.")
+    jitter: float = Field(0.5, ge=0, le=1, description="The part of a rest that is left to chance.")
+
+
+class JobTermsBody(BaseModel):
+    """On what terms a job is accepted."""
+
+    priority: int = Field(0, ge=-100, le=100, description="Jobs of higher priority start first.")
+    delay_s: float | None = Field(None, ge=0, description="Seconds before which it does not start.")
+    deadline_s: float | None = Field(None, gt=0, description="Seconds within which it must have started and ended.")
+    retry: RetryTerms | None = Field(None, description="How it is tried again if it fails.")
+    after: list[str] = Field(default_factory=list, description="Ids of jobs that must end before it starts.")
+    after_rule: Literal["success", "end"] = Field(
+        "success", description="`success`: those jobs must succeed, else this one fails; `end`: they must have ended."
+    )
+    webhook: str | None = Field(None, description="Address that is called when the job has ended, if webhooks are on.")
+
+
+class JobBody(AnalyzeBody, JobTermsBody):
+    """An image as base64, the plugin that is to analyze it, and the terms of the job."""
+
+
+class JobUploadBody(UploadBody):
+    """An image as a file upload, and the terms of the job."""
+
+    priority: int = Field(0, ge=-100, le=100)
+    delay_s: float | None = None
+    deadline_s: float | None = None
+    retry: str = Field("", description="As for JSON, as JSON text.")
+    after: list[str] = Field(default_factory=list, description="Repeated, or separated by commas.")
+    after_rule: Literal["success", "end"] = "success"
+    webhook: str | None = None
+
+
+class BatchImage(BaseModel):
+    """One image of a batch, as base64 or by URL. ``name`` is for the sender's own use."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str | None = Field(None, description="The image file's bytes as base64; this or `image_url`.")
+    image_url: str | None = Field(None, description="As for a single analysis; at most 100 in a batch.")
+    mime_type: str | None = Field(None, description="As for a single image.")
+    name: str | None = Field(None, description="For your own use; it is not kept.")
+
+
+class BatchBody(JobTermsBody):
+    """Many images for one or several plugins: images times plugins jobs, 1 to 1,000."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "plugins": ["image-info", "quality"],
+                "images": [
+                    {
+                        "image": _PIXEL,
+                        "mime_type": "image/png",
+                    }
+                ],
+                "options": {"quality": {}},
+            }
+        },
+    )
+
+    plugins: list[str] = Field(min_length=1, description="Names of plugins; each gets every image.")
+    images: list[BatchImage] = Field(min_length=1)
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="The plugins' options, by plugin.")
+    timeout_s: float | None = Field(None, gt=0, le=86_400, description="As for a single analysis.")
+
+
+class BatchUploadBody(BaseModel):
+    """Many images as file uploads: the parts ``plugin`` and ``image`` are repeated."""
+
+    plugin: list[str]
+    image: list[bytes] = Field(json_schema_extra={"items": {"type": "string", "format": "binary"}})
+    options: str = Field("", description="The plugins' options by plugin, as JSON text.")
+    timeout_s: float | None = None
+    priority: int = Field(0, ge=-100, le=100)
+    delay_s: float | None = None
+    deadline_s: float | None = None
+    retry: str = Field("", description="As for JSON, as JSON text.")
+    after: list[str] = Field(default_factory=list)
+    after_rule: Literal["success", "end"] = "success"
+    webhook: str | None = None
+
+
 class Accepted(BaseModel):
-    """A job that is on disk and will run."""
+    """A job that is on disk and will run. FAILED if it needs a job that has failed already."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"id": "019a1f0e5d3c7b1e8f2a6c4d9e0b1a2c", "status": "PENDING"}}
+    )
 
     id: str
-    status: Literal["PENDING"] = "PENDING"
+    status: JobStatusName
+
+
+class Requeued(Accepted):
+    """A new job with the input and options of another."""
+
+    copy_of: str
+
+
+class AcceptedBatch(BaseModel):
+    """The jobs of a batch: for each image in the order sent, one a plugin in the order named."""
+
+    id: str
+    total: int
+    jobs: list[str] = Field(description="Ids of the jobs.")
+
+
+class JobProgress(BaseModel):
+    """How far a running job says it is."""
+
+    done: float
+    total: float
+    message: str
+
+
+class JobAttempt(BaseModel):
+    """One time that a job ran."""
+
+    number: int
+    server: str = Field(description="The server process that ran it.")
+    worker_pid: int | None
+    started_at: str
+    ended_at: str | None
+    outcome: Literal["SUCCESS", "FAILED", "CANCELLED", "interrupted", "retried", "handed_back"] | None = Field(
+        description="null while it runs. interrupted: its server died; handed_back: its server stopped."
+    )
+    error_code: str | None
+
+
+class JobInputFacts(BaseModel):
+    """What a job was given; `GET /v1/jobs/{job_id}/input` returns the bytes."""
+
+    role: str
+    media_type: str
+    size: int = Field(description="Bytes.")
+    sha256: str
 
 
 class JobSummary(BaseModel):
+    """A job as a listing shows it."""
+
     id: str
     plugin: str
     status: JobStatusName
+    durable: bool = Field(description="Accepted by `POST /v1/jobs`; else a call that somebody waited for.")
     options: dict[str, Any]
     error: Error | None
+    error_code: str | None
     created_at: str
     started_at: str | None
     ended_at: str | None
+    not_before: str | None = Field(description="It does not start before: a delay, or the rest before another try.")
+    deadline: str | None
     waiting_ms: float | None
     running_ms: float | None
-    attempt: int
+    attempt: int = Field(description="How often it was started.")
     priority: int
+    batch: str | None = Field(description="Id of its batch.")
+    copy_of: str | None = Field(description="Id of the job that it repeats.")
+    blocked: int = Field(description="How many jobs must end before it starts.")
+    cancel_requested: bool
+    progress: JobProgress | None
 
 
 class JobAnswer(JobSummary):
+    """A job with all that belongs to it."""
+
     result: dict[str, Any] | None
+    attempts: list[JobAttempt]
+    inputs: list[JobInputFacts]
+    needs: list[str] = Field(description="Ids of the jobs that it is to run after.")
+    after_rule: Literal["success", "end"]
+    retry: RetryTerms | None
+    webhook: str | None
 
 
 class JobList(BaseModel):
     jobs: list[JobSummary]
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null at the end.")
+
+
+class JobCounts(BaseModel):
+    """How many jobs there are, by status; every status is there."""
+
+    counts: dict[JobStatusName, int]
+    total: int
+
+
+class Purged(BaseModel):
+    removed: int
+
+
+class BatchAnswer(BaseModel):
+    """How far a batch has come. Jobs that retention has removed count as done."""
+
+    id: str
+    total: int
+    done: int
+    counts: dict[JobStatusName, int]
+    created_at: str
+
+
+class JobStatusEvent(BaseModel):
+    """Data of an event `status`."""
+
+    status: JobStatusName
+    attempt: int
+    at: str | None
+    outcome: str | None = Field(description="Why it waits again: retried, interrupted or handed_back.")
+    error_code: str | None
 
 
 class Failure(BaseModel):
@@ -117,12 +322,27 @@ class Failure(BaseModel):
     at: str
 
 
+class WorkerHealth(BaseModel):
+    """The worker processes of a plugin since it was loaded."""
+
+    running: int
+    started: int
+    ended_in_call: int
+    ended_idle: int = Field(description="Those that ended by themselves between calls.")
+    kept_ready: bool = Field(description="Whether one is started again before it is needed (`warm` in plugins.toml).")
+    restarts: int = Field(description="Restarts in a row, of a plugin that is kept ready.")
+    restart_in_s: float | None = Field(description="Seconds until the next restart; null if none is due.")
+    given_up: bool = Field(description="Whether there were too many restarts: a call or a reload starts the next one.")
+
+
 class Health(BaseModel):
-    """What admission holds against a plugin."""
+    """What admission holds against a plugin, and how its workers are."""
 
     breaker: Literal["closed", "open", "half-open"]
     reason: str
     retry_after_s: float
+    rests: int = Field(description="Rests of the breaker that followed on each other; each is twice as long.")
+    workers: WorkerHealth | None = Field(description="Null for a plugin without processes of its own.")
     quarantined_inputs: list[str] = Field(description="SHA-256 of the images that are refused for this plugin.")
 
 

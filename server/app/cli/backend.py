@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from app.cli.failures import CliError, in_use, told_clearly
+from app.services.job_filters import JobQuery
 from app.settings import Settings
 from app.storage.data_folder import Owner, read_owner
 
@@ -29,16 +30,6 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
-class JobQuery:
-    """Which jobs to list, newest first; None means any."""
-
-    status: str | None = None
-    plugin: str | None = None
-    cursor: str | None = None
-    limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
 class Jobs:
     """One page of jobs, without their results."""
 
@@ -46,18 +37,41 @@ class Jobs:
     next_cursor: str | None
 
 
+class JobsBackend(Protocol):
+    """What commands ask of jobs. Raises as `Backend` does."""
+
+    async def list(self, query: JobQuery, cursor: str | None, limit: int) -> Jobs: ...
+
+    async def show(self, job_id: str) -> JsonObject: ...
+
+    async def counts(self, query: JobQuery) -> Mapping[str, int]: ...
+
+    async def submit(self, plugin: str, image: bytes, options: JsonObject, terms: JsonObject) -> JsonObject: ...
+
+    async def cancel(self, job_id: str) -> JsonObject: ...
+
+    async def requeue(self, job_id: str) -> JsonObject: ...
+
+    def export(self, query: JobQuery) -> AsyncIterator[JsonObject]: ...
+
+    async def purge(self, query: JobQuery) -> int: ...
+
+    def events(self, job_id: str) -> AsyncIterator[JsonObject]: ...
+
+
 class Backend(Protocol):
     """What commands ask. Raises Refused for what Sightgate refuses, CliError if it cannot be asked at all."""
 
+    @property
+    def jobs(self) -> JobsBackend: ...
+
     async def analyze(self, plugin: str, image: bytes, options: JsonObject) -> Analysis: ...
+
+    async def analyze_url(self, plugin: str, url: str, options: JsonObject) -> Analysis: ...
 
     async def list_plugins(self) -> Sequence[JsonObject]: ...
 
     async def show_plugin(self, name: str) -> JsonObject: ...
-
-    async def list_jobs(self, query: JobQuery) -> Jobs: ...
-
-    async def show_job(self, job_id: str) -> JsonObject: ...
 
 
 class Need(Enum):

@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from app import wiring
-from app.cli.backend import Analysis, Backend, JobQuery, Jobs, JsonObject
-from app.cli.failures import CliError, Refused
+from app.cli.backend import Analysis, Backend, JsonObject
+from app.cli.failures import CliError
+from app.cli.jobs_in_process import JobsInProcess, told
 from app.cli.options import check_plugins_dir
 from app.governance.error_envelope import build_error_envelope
 from app.governance.errors import GovernedError, RequestError
 from app.observability.logs import configure_logs
 from app.plugins.loader.plugin_registry import PluginRegistry
-from app.services.execution.analysis_execution_service import AnalysisRequest, UploadedImage
+from app.services.execution.analysis_execution_service import AnalysisRequest, RemoteImage, UploadedImage
 from app.settings import Settings
 
 
@@ -43,6 +44,7 @@ async def with_jobs(settings: Settings) -> AsyncIterator[Backend]:
             yield InProcess(gate)
         finally:
             await gate.store.close()
+            await gate.blobs.close()
     finally:
         gate.lock.release()
 
@@ -52,15 +54,25 @@ class InProcess:
 
     def __init__(self, gate: wiring.Sightgate) -> None:
         self._gate = gate
+        self.jobs = JobsInProcess(gate)
 
     async def analyze(self, plugin: str, image: bytes, options: JsonObject) -> Analysis:
         """Run one analysis. A failure of the image or the plugin is in the answer."""
         try:
             self._check_size(image)
-            request = AnalysisRequest(plugin, UploadedImage(image, None), dict(options))
-            outcome = await self._gate.analysis_execution.execute(request)
         except GovernedError as refused:
             return Analysis(error=build_error_envelope(refused, plugin)["error"])
+        return await self._analyze(AnalysisRequest(plugin, UploadedImage(image, None), dict(options)))
+
+    async def analyze_url(self, plugin: str, url: str, options: JsonObject) -> Analysis:
+        """Fetch the image, if the settings say so. A failure of the URL, the image or the plugin is in the answer."""
+        return await self._analyze(AnalysisRequest(plugin, RemoteImage(url, None), dict(options)))
+
+    async def _analyze(self, request: AnalysisRequest) -> Analysis:
+        try:
+            outcome = await self._gate.analysis_execution.execute(request)
+        except GovernedError as refused:
+            return Analysis(error=build_error_envelope(refused, request.plugin)["error"])
         error = outcome.envelope["error"] if outcome.envelope else {}
         return Analysis(outcome.result, error, outcome.job_id, outcome.running_ms)
 
@@ -70,27 +82,8 @@ class InProcess:
 
     async def show_plugin(self, name: str) -> JsonObject:
         """Return one plugin's row."""
-        try:
+        with told():
             return self._gate.plugins.show(name)
-        except GovernedError as refused:
-            raise _told(refused) from refused
-
-    async def list_jobs(self, query: JobQuery) -> Jobs:
-        """Return one page of jobs."""
-        try:
-            page = await self._gate.jobs.list_jobs(
-                status=query.status, plugin=query.plugin, cursor=query.cursor, limit=query.limit
-            )
-        except GovernedError as refused:
-            raise _told(refused) from refused
-        return Jobs(page.jobs, page.next_cursor)
-
-    async def show_job(self, job_id: str) -> JsonObject:
-        """Return one job with its result."""
-        try:
-            return await self._gate.jobs.show(job_id)
-        except GovernedError as refused:
-            raise _told(refused) from refused
 
     def _check_size(self, image: bytes) -> None:
         limit = self._gate.settings.max_body_bytes
@@ -103,7 +96,3 @@ def _build(settings: Settings) -> wiring.Sightgate:
     configure_logs(settings.log_format, "error" if settings.log_level == "error" else "warning")
     # A registry of its own: nothing that another part of this process registered is offered.
     return wiring.build(settings, PluginRegistry())
-
-
-def _told(refused: GovernedError) -> Refused:
-    return Refused(build_error_envelope(refused, None)["error"])

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from app.cli.text import clean
+
 # Where output is no terminal there is no width to keep to, and nothing should be cut or wrapped narrowly.
 WIDTH_OF_FILES = 120
 
@@ -32,6 +34,11 @@ def write_json(value: Any, on: Console | None = None) -> None:
         return
     sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.flush()
+
+
+def write_line(text: str) -> None:
+    """Write a line for people as it is, however wide; what a file name holds cannot control the terminal."""
+    sys.stdout.write(clean(text) + "\n")
 
 
 @dataclass(frozen=True, slots=True)

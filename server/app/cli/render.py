@@ -90,6 +90,7 @@ def plugin_page(row: JsonObject) -> RenderableType:
         "permissions": short(row["permissions"]),
         "granted": short(row["granted"]),
         "rests": _resting(row.get("health") or {}),
+        "workers": _workers((row.get("health") or {}).get("workers")),
         "isolation": _isolation(row),
         "calls": f"{row['success_count']} succeeded, {row['error_count']} failed, {row['cancelled_count']} cancelled",
         "mean / p95": f"{milliseconds(row['avg_execution_time_ms'])} / {milliseconds(row['p95_execution_time_ms'])}",
@@ -104,10 +105,24 @@ def _resting(health: JsonObject) -> str:
     """Return what admission holds against a plugin; a server tells it, a command that runs without one has none."""
     held = []
     if health.get("breaker", "closed") != "closed":
-        held.append(f"breaker {health['breaker']}, because {clean(health['reason'])}")
+        again = f", for the {health['rests']}. time" if health.get("rests", 1) > 1 else ""
+        held.append(f"breaker {health['breaker']}{again}, because {clean(health['reason'])}")
     if quarantined := health.get("quarantined_inputs"):
         held.append(f"refuses {len(quarantined)} image{'s' if len(quarantined) > 1 else ''} that crashed it")
     return "; ".join(held)
+
+
+def _workers(health: JsonObject | None) -> str:
+    """Return how a plugin's processes are; a command that runs without a server does not know."""
+    if health is None:
+        return ""
+    ended = health["ended_in_call"] + health["ended_idle"]
+    parts = [f"{health['running']} running, {health['started']} started, {ended} ended during a call or by themselves"]
+    if health["given_up"]:
+        parts.append(f"not restarted any more after {health['restarts']} times; a call or a reload starts one")
+    elif health["restart_in_s"] is not None:
+        parts.append(f"restart {health['restarts']} in {health['restart_in_s']:.1f} s")
+    return "; ".join(parts)
 
 
 def _failure_parts(failures: Sequence[JsonObject]) -> list[RenderableType]:
@@ -126,7 +141,8 @@ def _failure_parts(failures: Sequence[JsonObject]) -> list[RenderableType]:
 def _isolation(row: JsonObject) -> str:
     facts = row["isolation"]
     opened = [name for name, how in facts.items() if how == "open"]
-    parts = [row["isolation_level"], f"memory by {facts['memory']}", *facts["missing"]]
+    limits = f"memory by {facts['memory']}", f"scratch by {facts['scratch']}"
+    parts = [row["isolation_level"], *limits, *facts["missing"]]
     return ", ".join([*parts, f"open: {short(opened)}"] if opened else parts)
 
 
@@ -136,7 +152,7 @@ def job_table(page: Jobs) -> RenderableType:
         return Text("no jobs")
     table = _table("job", "plugin", "status", "created", "took", "error")
     for job in page.rows:
-        code = (job["error"] or {}).get("details", {}).get("code", "")
+        code = job["error_code"] or ""
         cells = local_time(job["created_at"]), milliseconds(job["running_ms"]), clean(code)
         table.add_row(job["id"], clean(job["plugin"]), _state(job["status"]), *cells)
     more = [] if page.next_cursor is None else [Text(f"more: --cursor {page.next_cursor}", "dim")]
@@ -154,13 +170,55 @@ def job_page(job: JsonObject) -> RenderableType:
         "waited": milliseconds(job["waiting_ms"]),
         "ran": milliseconds(job["running_ms"]),
         "attempt": str(job["attempt"]),
+        **_terms(job),
     }
     parts: list[RenderableType] = [Text(job["id"], "bold"), _fields(known)]
+    if len(job["attempts"]) > 1:
+        parts += [Text("attempts", "cyan"), Padding(_attempts(job["attempts"]), (0, 0, 0, 2))]
     if job["error"]:
         parts.append(error(job["error"]))
     if job["result"]:
         parts += [Text("result", "cyan"), Padding(tree(job["result"]), (0, 0, 0, 2))]
     return Group(*parts)
+
+
+def _terms(job: JsonObject) -> dict[str, str | Text]:
+    """Return what is not so with most jobs."""
+    shown: dict[str, str | Text] = {
+        "priority": str(job["priority"] or ""),
+        "not before": local_time(job["not_before"]) if job["not_before"] else "",
+        "deadline": local_time(job["deadline"]) if job["deadline"] else "",
+        "waits for": ", ".join(job["needs"]) if job["blocked"] else "",
+        "batch": job["batch"] or "",
+        "repeats": job["copy_of"] or "",
+        "cancel": "asked for" if job["cancel_requested"] and job["ended_at"] is None else "",
+        "progress": progress(job["progress"]) if job["progress"] else "",
+    }
+    return {name: value for name, value in shown.items() if value}
+
+
+def _attempts(attempts: Sequence[JsonObject]) -> RenderableType:
+    table = _table("", "started", "ended", "outcome", "error")
+    for attempt in attempts:
+        times = local_time(attempt["started_at"]), local_time(attempt["ended_at"])
+        table.add_row(str(attempt["number"]), *times, attempt["outcome"] or "", attempt["error_code"] or "")
+    return table
+
+
+def progress(told: JsonObject) -> str:
+    """Return how far a job is, in a few words."""
+    return f"{short(told['done'])} of {short(told['total'])} {clean(told['message'])}".rstrip()
+
+
+def job_event(event: JsonObject) -> RenderableType:
+    """Return one event of a job as a line."""
+    data = event["data"]
+    if event["event"] == "progress":
+        return Text(progress(data), "dim")
+    why = data["error_code"] or data.get("outcome") or ""
+    return Text.assemble(
+        _state(data["status"]), f"  {local_time(data.get('at') or data.get('ended_at'))}  {clean(why)}"
+    )
 
 
 def _option_parts(schema: Mapping[str, Any] | None) -> list[RenderableType]:

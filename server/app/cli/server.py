@@ -3,21 +3,24 @@
 import asyncio
 import contextlib
 import importlib.util
-import math
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
 
-from app.api.one_write import OneWriteProtocol
+from app.api.connection_limit import limited_to
+from app.cli.descriptors import most_connections, raise_limit
 from app.cli.failures import INTERRUPTED, CliError, in_use, told_clearly
 from app.cli.listening import BACKLOG, listen, port_of, url_of
 from app.observability.logs import configure_logs
 from app.settings import Settings, UnsafeSettings, check_safe
 from app.storage.data_folder import read_owner
+
+# Calls have ended, or had their time to, before uvicorn is told to stop: this is for the answers on their way, seconds.
+LAST_ANSWERS_S = 1
 
 
 def run_server(settings: Settings) -> int:
@@ -53,7 +56,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        http=OneWriteProtocol,
+        http=limited_to(most_connections(raise_limit())),
         ws="none",
         lifespan="off",  # entered by _serve, so that what stops a start arrives as itself and not as a log line
         access_log=False,
@@ -61,7 +64,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=math.ceil(settings.drain_s),
+        timeout_graceful_shutdown=LAST_ANSWERS_S,
     )
 
 
@@ -75,7 +78,7 @@ async def _serve(config: uvicorn.Config, listener: socket.socket, settings: Sett
         sys.stdout.flush()
 
     server = _Server(config, announce)
-    with _ended_by_signals(server) as received:
+    with _ended_by_signals(server, app.state.sightgate.job_execution.drain) as received:
         try:
             async with app.router.lifespan_context(app):
                 await server.serve(sockets=[listener])
@@ -103,14 +106,28 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _ended_by_signals(server: uvicorn.Server) -> Iterator[list[signal.Signals]]:
-    """Let SIGINT and SIGTERM end the server in order, a second SIGINT at once; yield those that came."""
+def _ended_by_signals(server: uvicorn.Server, drain: Callable[[], Awaitable[None]]) -> Iterator[list[signal.Signals]]:
+    """Let SIGINT and SIGTERM end the server in order, a second SIGINT at once; yield those that came.
+
+    In order means that it first drains, and answers meanwhile: that it takes nothing new, and how its jobs are.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     received: list[signal.Signals] = []
+    draining: list[asyncio.Task[None]] = []
+
+    async def drain_and_exit(what: signal.Signals) -> None:
+        try:
+            await drain()
+        finally:
+            server.handle_exit(what, None)
 
     def end(what: signal.Signals) -> None:
         received.append(what)
-        if server.started:
+        if server.started and len(received) == 1:
+            draining.append(loop.create_task(drain_and_exit(what)))
+        elif server.started:
+            for running in draining:
+                running.cancel()
             server.handle_exit(what, None)
         elif task is not None and len(received) == 1:
             task.cancel()

@@ -49,6 +49,10 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "missing_mime_type": ErrorCode(_V, False, "The image's MIME type is missing or is no MIME type."),
     "unsupported_mime_type": ErrorCode(_V, False, "Images of this MIME type are not taken."),
     "mime_mismatch": ErrorCode(_V, False, "The image is of another type than the one declared."),
+    "image_url_disabled": ErrorCode(_V, False, "Images are not fetched from URLs on this server."),
+    "image_url_refused": ErrorCode(_V, False, "The image's URL may not be called: its scheme, port, host or redirect."),
+    "image_url_failed": ErrorCode(_V, True, "The image's URL did not give an image: unreachable, a status, too slow."),
+    "image_url_too_large": ErrorCode(_V, False, "The image's URL answers with more bytes than are taken."),
     "undecodable_image": ErrorCode(_V, False, "The bytes are no image, or a broken one."),
     "image_too_large": ErrorCode(_V, False, "The image has more pixels than allowed."),
     "invalid_options": ErrorCode(_V, False, "The options do not fit the plugin's schema."),
@@ -58,6 +62,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "plugin_timeout": ErrorCode(_P, True, "The plugin did not answer in time; its worker was ended."),
     "plugin_crashed": ErrorCode(_P, True, "The plugin's worker ended: a signal, an exit, or a broken answer."),
     "plugin_out_of_memory": ErrorCode(_P, False, "The plugin needed more memory than it may use."),
+    "plugin_out_of_disk": ErrorCode(_P, False, "The plugin kept more in its scratch folder than it may."),
     "plugin_not_found": ErrorCode(_P, False, "No plugin has this name."),
     "plugin_unavailable": ErrorCode(_P, True, "The plugin cannot run now; the reason is in the message."),
     "plugin_disabled": ErrorCode(_P, False, "The operator has disabled the plugin."),
@@ -70,13 +75,18 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "cancelled": ErrorCode(_P, False, "The call was cancelled."),
     "interrupted": ErrorCode(_P, True, "The server ended while the call ran."),
     "deadline_exceeded": ErrorCode(_P, True, "The call's deadline passed before it could run."),
+    "dependency_failed": ErrorCode(_P, False, "A job that this one needs has failed or was cancelled."),
+    "shutting_down": ErrorCode(_P, True, "The server is stopping and takes nothing new."),
     "not_found": ErrorCode(_V, False, "There is nothing at this address."),
     "method_not_allowed": ErrorCode(_V, False, "The address does not take this method."),
     "job_not_found": ErrorCode(_V, False, "No job has this id."),
     "job_not_cancellable": ErrorCode(_V, False, "The job has ended and cannot be cancelled."),
     "idempotency_conflict": ErrorCode(_V, False, "The idempotency key was used with another request."),
+    "webhooks_disabled": ErrorCode(_V, False, "This server calls no webhooks."),
+    "webhook_refused": ErrorCode(_V, False, "The webhook's URL may not be called: its scheme, port or host."),
     "unauthorized": ErrorCode(_V, False, "The request carries no valid API key."),
     "forbidden": ErrorCode(_V, False, "The API key does not allow this."),
+    "storage_unavailable": ErrorCode(_I, True, "The job store cannot be read or written now."),
     "internal_error": ErrorCode(_I, True, "A fault of Sightgate's own; the log has the details."),
 }
 
@@ -137,8 +147,8 @@ class CallEnded(PluginError):
 class InternalFault(GovernedError):
     """A fault of Sightgate's own. The message says nothing else; the cause is logged."""
 
-    def __init__(self) -> None:
-        super().__init__("internal_error")
+    def __init__(self, code: str = "internal_error", message: str = "") -> None:
+        super().__init__(code, message)
 
 
 def shorten(text: object, length: int = 80) -> str:

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-ProgressSink = Callable[[float, float, str], None]
+# The call's id, units done, units in all, a message. One function serves all calls: a call costs no closure.
+ProgressSink = Callable[[str, float, float, str], None]
 
 
 @dataclass(slots=True)
 class ExecutionContext:
     """Set by JobExecutionService, read by the gate's log line and by the pool.
 
-    ``deadline`` is on the event loop's clock in seconds; ``waiting_ms`` is filled in by admission, ``running_ms`` and
-    ``error_code`` by the gate.
+    ``deadline`` is on the event loop's clock in seconds; ``waiting_ms`` is filled in by admission, ``running_ms`` by
+    the gate, ``worker_pid`` by the pool. ``cancelled``: somebody asked for the call's end before it had a worker.
     """
 
     call_id: str
@@ -20,6 +21,8 @@ class ExecutionContext:
     progress: ProgressSink | None = None
     waiting_ms: float = 0.0
     running_ms: float = 0.0
+    worker_pid: int | None = None
+    cancelled: bool = False
 
 
 _current: ContextVar[ExecutionContext | None] = ContextVar("sightgate_execution", default=None)

@@ -18,6 +18,8 @@ class IsolationLevel(StrEnum):
     SANDBOX = "sandbox"
 
 
+# No quota of the kernel's can be had without owning the volume: the folder is looked at.
+_SCRATCH = "watch"
 _ORDER = tuple(IsolationLevel)
 # What must be denied for the level SANDBOX, and the permission that may open it.
 _CAPABILITIES: Mapping[str, str] = {
@@ -33,11 +35,15 @@ _CAPABILITIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """What a worker reported: of each capability ``denied`` or ``open``; what could not be applied, in words."""
+    """What a worker reported: of each capability ``denied`` or ``open``; what could not be applied, in words.
+
+    ``memory``, ``scratch``: what enforces the limit of its memory, and of the sum of its scratch folder.
+    """
 
     tried: Mapping[str, str] = field(default_factory=dict)
     missing: Sequence[str] = ()
     memory: str = "none"
+    scratch: str = "none"
 
     def level(self, granted: Mapping[str, Any]) -> IsolationLevel:
         """Return the level that the facts allow; what the operator granted does not count against it."""
@@ -52,17 +58,17 @@ class Isolation:
 
     def to_data(self) -> dict[str, Any]:
         """Return the report as plain JSON data."""
-        return {**self.tried, "memory": self.memory, "missing": list(self.missing)}
+        return {**self.tried, "memory": self.memory, "scratch": self.scratch, "missing": list(self.missing)}
 
 
 def isolation_from(data: object, memory: str) -> Isolation:
     """Read a worker's report. One that cannot be read counts as nothing denied."""
     if not isinstance(data, Mapping):
-        return Isolation({"report": "unreadable"}, ("the worker reported nothing",), memory)
+        return Isolation({"report": "unreadable"}, ("the worker reported nothing",), memory, _SCRATCH)
     tried, missing = data.get("tried"), data.get("missing")
     facts = {str(name)[:40]: str(value)[:40] for name, value in tried.items()} if isinstance(tried, Mapping) else {}
     words = tuple(str(word)[:200] for word in missing[:20]) if isinstance(missing, list) else ()
-    return Isolation(facts or {"report": "unreadable"}, words, memory)
+    return Isolation(facts or {"report": "unreadable"}, words, memory, _SCRATCH)
 
 
 def reaches(level: IsolationLevel, least: IsolationLevel) -> bool:

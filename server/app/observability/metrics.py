@@ -1,6 +1,7 @@
 """Figures for Prometheus, and the one log line of each execution."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,9 +15,11 @@ from app.observability.totals import BUCKETS_S, PluginTotals, read_totals
 
 log = structlog.get_logger("sightgate.execution")
 
+JOB_BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400)
 OVERLONG = "unknown"
 
 Gauges = Callable[[], Iterable[Metric]]
+AsyncGauges = Callable[[], Awaitable[Iterable[Metric]]]
 
 
 class Metrics:
@@ -43,11 +46,41 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self._registry,
         )
+        self._image_urls = Counter(
+            "sightgate_image_urls",
+            "Images fetched from a URL, by `success` or the error's code.",
+            ("outcome",),
+            registry=self._registry,
+        )
+        self._deliveries = Counter(
+            "sightgate_webhook_deliveries",
+            "Calls of webhooks: `delivered`, `failed` (tried again), `given_up`.",
+            ("outcome",),
+            registry=self._registry,
+        )
+        self._attempts = Counter(
+            "sightgate_job_attempts",
+            "Ended attempts at durable jobs, by outcome.",
+            ("plugin", "outcome"),
+            registry=self._registry,
+        )
+        self._job_duration = Histogram(
+            "sightgate_job_duration_seconds",
+            "Time from a durable job's acceptance to its end.",
+            ("plugin", "status"),
+            buckets=JOB_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._async_gauges: list[AsyncGauges] = []
         self._children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
     def add_gauges(self, gauges: Gauges) -> None:
         """Add figures that are read when Prometheus asks."""
         self._registry.register(_Collector(gauges))
+
+    def add_async_gauges(self, gauges: AsyncGauges) -> None:
+        """Add figures that must be waited for when Prometheus asks."""
+        self._async_gauges.append(gauges)
 
     def executed(
         self,
@@ -80,23 +113,53 @@ class Metrics:
 
     def refused(self, plugin: str, code: str) -> None:
         """Count one refusal; it is no execution."""
-        name = plugin if self._known_plugin(plugin) else OVERLONG
-        self._refusals.labels(name, code).inc()
+        self._refusals.labels(self._label(plugin), code).inc()
         log.info("refused", plugin=plugin[:200], code=code)
+
+    def fetched(self, code: str | None) -> None:
+        """Count one image named by URL; ``code`` is None if it was fetched."""
+        self._image_urls.labels(code or "success").inc()
+
+    def called_webhook(self, outcome: str) -> None:
+        """Count one call of a webhook."""
+        self._deliveries.labels(outcome).inc()
 
     def totals(self) -> Mapping[str, PluginTotals]:
         """Return what was counted so far by plugin, unknown names as one."""
         return read_totals(self._executions, self._refusals, self._duration)
 
+    def attempted(self, plugin: str, outcome: str) -> None:
+        """Count the end of one attempt at a durable job."""
+        self._attempts.labels(self._label(plugin), outcome).inc()
+
+    def job_ended(self, plugin: str, status: str, seconds: float) -> None:
+        """Count the end of a durable job."""
+        self._job_duration.labels(self._label(plugin), status).observe(max(0.0, seconds))
+
     def render(self) -> bytes:
-        """Return all figures in Prometheus' text format."""
+        """Return the figures that are there at once, in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    async def render_all(self) -> bytes:
+        """Return all figures. What cannot be told now (the database is away) is left out."""
+        awaited = CollectorRegistry()
+        for gauges in self._async_gauges:
+            try:
+                families = list(await gauges())
+            except Exception as failed:  # the other figures are wanted most when something fails
+                log.warning("figures left out", reason=str(failed))
+                continue
+            awaited.register(_Collector(partial(iter, families)))
+        return self.render() + generate_latest(awaited)
+
+    def _label(self, plugin: str) -> str:
+        return plugin if self._known_plugin(plugin) else OVERLONG
 
     def _children_of(self, plugin: str, code: str) -> tuple[Counter, Histogram]:
         # Looking a child up by its labels costs more than counting; unknown names share one, so labels are bounded.
         children = self._children.get((plugin, code))
         if children is None:
-            name = plugin if self._known_plugin(plugin) else OVERLONG
+            name = self._label(plugin)
             children = self._executions.labels(name, code), self._duration.labels(name)
             if name is not OVERLONG:
                 self._children[plugin, code] = children

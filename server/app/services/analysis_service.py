@@ -1,12 +1,14 @@
-"""Turns what came over the transport into an image's bytes, and tells what its header says. Judges nothing."""
+"""Turns what came over the transport into an image's bytes, and tells what its header says. Judges no image."""
 
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pybase64
 
 from app.governance.errors import RequestError
 from app.governance.image_header import HeaderError, ImageHeader, read_header
+from app.services.remote_images import NoRemoteImages, RemoteImages
 
 _UNTYPED = ("", "application/octet-stream", "binary/octet-stream")
 
@@ -20,7 +22,10 @@ class AcquiredImage:
 
 
 class AnalysisService:
-    """Image acquisition: base64 and bytes. Never re-encodes; whether the image is a good one, the gate says."""
+    """Image acquisition: base64, bytes, URL. Never re-encodes; whether the image is a good one, the gate says."""
+
+    def __init__(self, remote: RemoteImages | None = None) -> None:
+        self._remote = remote or NoRemoteImages()
 
     def from_base64(self, text: str, mime_type: str | None) -> AcquiredImage:
         """Decode base64 (a ``data:`` prefix is taken off). Raises RequestError ``invalid_base64``."""
@@ -45,6 +50,22 @@ class AnalysisService:
         except HeaderError as broken:
             return AcquiredImage(data, broken.mime_type)
         return AcquiredImage(data, header.mime_type if header is not None else "application/octet-stream")
+
+    async def from_url(self, url: str, declared: str | None, timeout_s: float | None = None) -> AcquiredImage:
+        """Fetch an image. Its type is the declared one, else the one its server gives, else the header's own.
+
+        Raises RequestError with one of the codes ``image_url_…``.
+        """
+        fetched = await self._remote.fetch(url, timeout_s)
+        return self.from_bytes(fetched.data, declared or fetched.media_type)
+
+    async def from_urls(self, images: Sequence[tuple[str, str | None]]) -> list[AcquiredImage]:
+        """Fetch the images of a batch, each a URL and the declared type. Raises as `from_url` does."""
+        fetched = await self._remote.fetch_all([url for url, _ in images]) if images else []
+        return [
+            self.from_bytes(found.data, declared or found.media_type)
+            for (_, declared), found in zip(images, fetched, strict=True)
+        ]
 
     def describe(self, data: bytes) -> ImageHeader | None:
         """Return the image's type, size in pixels and orientation, or None if the header does not tell."""

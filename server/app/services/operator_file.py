@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.governance.retry import RetryPolicy
 from sightgate.manifest import Limits, ManifestError, check_name, check_permissions
 
 
@@ -16,12 +17,16 @@ class OperatorFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OperatorSay:
-    """What ``plugins.toml`` says of one plugin. ``limits`` are the most it may have."""
+    """What ``plugins.toml`` says of one plugin. ``limits`` are the most it may have.
+
+    ``retry`` holds the fields of the retry policy of its jobs that differ from the settings.
+    """
 
     enabled: bool = True
     config: Mapping[str, Any] = field(default_factory=dict)
     grant: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
+    retry: Mapping[str, Any] = field(default_factory=dict)
     interpreter: str | None = None
     warm: bool = False
 
@@ -31,6 +36,7 @@ _TYPES: Mapping[str, type] = {
     "config": dict,
     "grant": dict,
     "limits": dict,
+    "retry": dict,
     "interpreter": str,
     "warm": bool,
 }
@@ -64,6 +70,7 @@ def _read_table(file: str, name: str, table: object) -> OperatorSay:
         check_name(name)
         Limits.from_data(table.get("limits", {}))
         check_permissions(table.get("grant", {}))
-    except ManifestError as wrong:
+        RetryPolicy.from_json(table.get("retry", {}))
+    except (ManifestError, ValueError) as wrong:
         raise OperatorFileError(f"{file}: [{name}]: {wrong}") from wrong
     return OperatorSay(**table)

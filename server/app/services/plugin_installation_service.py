@@ -197,6 +197,7 @@ class PluginInstallationService:
             found.name,
             config=say.config,
             memory_mb=limits.memory_mb,
+            scratch_mb=limits.scratch_mb,
             granted=granted,
             environment=str(environment.folder),
         )

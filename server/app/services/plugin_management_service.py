@@ -14,6 +14,7 @@ import structlog
 from app.governance.errors import PluginNotFound, PluginRefused
 from app.governance.isolation import IsolationLevel
 from app.governance.lifecycle import Availability
+from app.governance.retry import RetryPolicy
 from app.governance.schema_check import UnusableSchema, options_check, result_check
 from app.plugins.loader.environments import PluginEnvironments
 from app.plugins.loader.plugin_discovery import (
@@ -34,8 +35,8 @@ from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
 from app.services.grants import RunningRules, granted_of, obstacle_of
 from app.services.operator_file import OperatorSay, read_operator_file
-from app.storage.jobs import JobStore
 from app.storage.records import PluginOverride
+from app.storage.store import JobStore
 from sightgate.manifest import Limits, Manifest
 
 log = structlog.get_logger("sightgate.plugins")
@@ -91,6 +92,10 @@ class PluginManagementService:
         await asyncio.gather(*(self._adopt(row, overrides) for row in found))
         self.discovered = True
 
+    def retry_policy(self, name: str, default: RetryPolicy) -> RetryPolicy:
+        """Return how the jobs of a plugin are tried again, as ``plugins.toml`` says, else by ``default``."""
+        return RetryPolicy.from_json(self._says.get(name, OperatorSay()).retry, default)
+
     def show_all(self) -> list[dict[str, Any]]:
         """Return a row for every plugin."""
         return self._registry.all_status()
@@ -140,12 +145,13 @@ class PluginManagementService:
 
     def pools(self) -> dict[str, ProcessWorkers]:
         """Return the worker pools by plugin name, for the figures."""
-        held = {}
-        for name in self._registry.list_plugins():
-            plugin = self._held(name)
-            if isinstance(plugin, ProcessWorkers):
-                held[name] = plugin
-        return held
+        named = ((name, self.pool(name)) for name in self._registry.list_plugins())
+        return {name: pool for name, pool in named if pool is not None}
+
+    def pool(self, name: str) -> ProcessWorkers | None:
+        """Return a plugin's worker pool, or None if it has none."""
+        plugin = self._held(name)
+        return plugin if isinstance(plugin, ProcessWorkers) else None
 
     def _find(self, only: Collection[str] | None) -> list[Candidate]:
         named = [Candidate(source) for source in installed_sources()] if self._places.installed else []
@@ -186,8 +192,10 @@ class PluginManagementService:
             raise unusable
         self._candidates[found.name] = Candidate(found.source, found.environment)
         self._registry.register(found.name, pool, replace=True, record=record)
-        if unusable is not None:
-            self._registry.set_availability(found.name, Availability.FAILED, unusable.message)
+        if pool.unusable is not None:
+            self._registry.set_availability(found.name, *pool.unusable)
+        if say.warm and obstacle is None:
+            pool.stay_ready()
         override = overrides.get(found.name)
         self._obstacles.pop(found.name, None)
         if obstacle is not None:
@@ -218,19 +226,28 @@ class PluginManagementService:
             found.interpreter,
             say.config,
             limits.memory_mb,
+            limits.scratch_mb,
             max(1, (os.cpu_count() or 1) // limits.workers),
             self._pool.max_result_bytes,
             granted=granted_of(found.manifest, say),
             environment=str(found.environment.folder) if found.environment is not None else "",
         )
 
-        def unusable(availability: Availability, reason: str) -> None:
-            if self._held(name) is pool:  # not while it is being tried out at a reload
+        why_not: str | None = None
+
+        def told(availability: Availability, reason: str) -> None:
+            nonlocal why_not
+            why_not = reason if availability is not Availability.OK else why_not
+            if self._held(name) is not pool:  # while it is being tried out at a reload
+                return
+            if availability is not Availability.OK:
                 self._registry.set_availability(name, availability, reason)
+            elif self._registry.get_availability(name).reason == why_not:  # and not another obstacle since
+                self._registry.set_availability(name, availability, None)
 
         kind = BatchingWorkers if limits.max_batch > 1 else ProcessWorkers
         keep = partial(self._registry.add_evidence, name)
-        pool = kind(spec, found.manifest, limits, self._home, self._pool, unusable, keep)
+        pool = kind(spec, found.manifest, limits, self._home, self._pool, told, keep)
         return pool
 
     async def _warm_up(self, pool: ProcessWorkers, name: str) -> PluginRefused | None:

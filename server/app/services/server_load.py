@@ -8,7 +8,7 @@ from app.plugins.loader.plugin_registry import PluginRegistry
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.services.plugin_management_service import PluginManagementService
 from app.storage.errors import StorageError
-from app.storage.jobs import JobStore
+from app.storage.store import JobStore
 
 
 class ServerLoad:
@@ -42,6 +42,6 @@ class ServerLoad:
 
     async def _waiting_jobs(self) -> int | None:
         try:
-            return sum((await self._store.count_pending()).values())
+            return sum(row.count for row in await self._store.waiting())
         except StorageError:
             return None

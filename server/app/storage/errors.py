@@ -8,6 +8,8 @@
     ├── StorageFull               no space left
     ├── StorageReadOnly           it may not be written
     ├── StorageLocked             somebody else holds it
+    ├── StorageAway               the database server cannot be reached
+    │   └── OutcomeUnknown        it went away while it committed
     ├── StorageCorrupt            it is damaged, or no database
     ├── SchemaTooNew              a newer version wrote it
     ├── UnsupportedDatabase       the URL names a database that is not supported
@@ -15,6 +17,11 @@
     ├── JobExists, JobMissing     the id is taken, or unknown
     ├── BlobMissing, BlobCorrupt  the blob is not there, or is not what was put
     └── DataFolderInUse           another server runs on the data folder
+    StoreRefusal                  the store works, and nothing was changed
+    ├── LeaseLost                 the job is not, or no longer, this server's to write about
+    ├── DependencyMissing         a job that the new one needs is unknown
+    ├── KeyUsed                   the idempotency key was used with the same request
+    └── KeyConflict               the idempotency key was used with another request
     CursorError (a ValueError)    the caller's cursor is none that the listing gave out
 
 Messages hold no path: some of them reach clients through the readiness answer.
@@ -22,6 +29,7 @@ Messages hold no path: some of them reach clients through the readiness answer.
 
 import errno
 import sqlite3
+from collections.abc import Sequence
 
 
 class StorageError(Exception):
@@ -51,6 +59,14 @@ class StorageLocked(StorageError):
     """Another process holds the database."""
 
 
+class StorageAway(StorageError):
+    """The database server cannot be reached."""
+
+
+class OutcomeUnknown(StorageAway):
+    """The database server went away while it committed; whether it did is not known."""
+
+
 class StorageCorrupt(StorageError):
     """The database file is damaged or is no database."""
 
@@ -60,7 +76,7 @@ class SchemaTooNew(StorageError):
 
 
 class UnsupportedDatabase(StorageError):
-    """The database URL is not supported; give a path or sqlite:///PATH."""
+    """The database URL is not supported; give a path, sqlite:///PATH or postgresql://USER@HOST/NAME."""
 
 
 class NotStorable(StorageError):
@@ -92,6 +108,37 @@ class DataFolderInUse(StorageError):
         who = f"process {pid}" if pid is not None else "another process"
         where = f", at {address}" if address else ""
         super().__init__(f"the data folder is in use by {who}{where}")
+
+
+class StoreRefusal(Exception):
+    """The store refused, and changed nothing."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").rstrip("."))
+
+
+class LeaseLost(StoreRefusal):
+    """The job's lease is not this server's, or another attempt has begun: what is known of it here is void."""
+
+
+class DependencyMissing(StoreRefusal):
+    """A job that the new one needs is not stored. ``job_ids`` are those that are missing."""
+
+    def __init__(self, job_ids: Sequence[str]) -> None:
+        self.job_ids = tuple(job_ids)
+        super().__init__(f"there is no job {self.job_ids[0][:64]!r} to wait for")
+
+
+class KeyUsed(StoreRefusal):
+    """The idempotency key was used with the same request; ``existing_id`` is the job or batch it made."""
+
+    def __init__(self, existing_id: str) -> None:
+        self.existing_id = existing_id
+        super().__init__()
+
+
+class KeyConflict(StoreRefusal):
+    """The idempotency key was used with another request."""
 
 
 class CursorError(ValueError):

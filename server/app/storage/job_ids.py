@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import datetime
 
 _COUNTER_BITS = 42
 _RANDOM_BYTES = 10
@@ -52,3 +53,9 @@ _generator = _Uuid7()
 def new_job_id() -> str:
     """Return a new id. Ids of one process sort as they were made; those of several processes sort by millisecond."""
     return _generator.make()
+
+
+def least_id(moment: datetime) -> str:
+    """Return what no id made at ``moment`` or later is less than, nor any made before (to the millisecond) at least."""
+    milliseconds = -int(-moment.timestamp() * 1000 // 1)
+    return f"{max(0, min(milliseconds, (1 << 48) - 1)):012x}".ljust(32, "0")

@@ -1,55 +1,42 @@
-"""What the job store asks of the writer, and how a group of it becomes few statements."""
+"""How a group of operations becomes few statements."""
 
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from app.governance.job_lifecycle import IllegalTransition, JobStatus, check_transition
+from app.governance.job_lifecycle import IllegalTransition, check_transition
 from app.storage import statements
-from app.storage.errors import JobMissing, NotStorable
-from app.storage.records import Job, JobEnd, JobInput, Row, encode_json, job_to_row, to_micros
-from app.storage.writer import Operation, Unit
+from app.storage.adding import add_all
+from app.storage.ending import Judged, end_row, lock, refusal, write_ends
+from app.storage.errors import JobMissing, NotStorable, StoreRefusal
+from app.storage.operations import AddJobs, Ask, EndJob, InsertJob, Operation
+from app.storage.records import Row, job_to_row
+from app.storage.statement import InsertRows, Steps
+from app.storage.steps import Actor
 
-_ROWS_A_STATEMENT = (64, 16, 4, 1)
-
-
-class InsertJob(Operation):
-    """Store a new job."""
-
-    __slots__ = ("inputs", "job")
-
-    def __init__(self, job: Job, inputs: Sequence[JobInput] = (), durable: bool = False) -> None:
-        super().__init__(durable)
-        self.job = job
-        self.inputs = inputs
+# Raised before anything was changed: the rest of the group is not concerned.
+REFUSALS = (StoreRefusal, IllegalTransition, JobMissing)
 
 
-class EndJob(Operation):
-    """Store how a job ended."""
+class Unit(Protocol):
+    """One or more operations that are done together, within a transaction that has begun."""
 
-    __slots__ = ("end",)
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """Whose outcome this is."""
 
-    def __init__(self, end: JobEnd, durable: bool = False) -> None:
-        super().__init__(durable)
-        self.end = end
+    def steps(self) -> Steps[None]:
+        """Do it, and set each operation's ``result``. Begun anew, in another transaction, if the first failed."""
 
-
-class Ask(Operation):
-    """Call ``function`` with the connection, within the transaction; what it returns is the result."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[sqlite3.Connection], object], durable: bool = False) -> None:
-        super().__init__(durable)
-        self.function = function
+    def apart(self) -> Iterable["Unit"]:
+        """Return the smallest units that mean the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class _NewRow:
-    """One row to insert: the job, its inputs, and the operations that it stands for (the insert, perhaps the end)."""
+    """One row to insert, and the operations that it stands for: the insert, perhaps the end."""
 
     row: Row
-    inputs: tuple[Row, ...]
     operations: tuple[Operation, ...]
 
 
@@ -61,37 +48,55 @@ class _Inserts:
     def operations(self) -> Sequence[Operation]:
         return [operation for new in self.rows for operation in new.operations]
 
-    def execute(self, connection: sqlite3.Connection) -> None:
-        done = 0
-        for size in _ROWS_A_STATEMENT:
-            while len(self.rows) - done >= size:
-                some = self.rows[done : done + size]
-                connection.execute(statements.insert_jobs(size), [value for new in some for value in new.row])
-                done += size
-        inputs = [row for new in self.rows for row in new.inputs]
-        if inputs:
-            connection.executemany(statements.INSERT_INPUT, inputs)
+    def steps(self) -> Steps[None]:
+        yield InsertRows(statements.INSERT_JOBS, [new.row for new in self.rows])
 
     def apart(self) -> Iterable[Unit]:
         return [_Inserts((new,)) for new in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
-class _Update:
-    operation: EndJob
+class _Adds:
+    actor: Actor
+    operations: Sequence[AddJobs]
 
-    @property
-    def operations(self) -> Sequence[Operation]:
-        return (self.operation,)
-
-    def execute(self, connection: sqlite3.Connection) -> None:
-        end = self.operation.end
-        sql, parameters = statements.end_job(end.status), _end_parameters(end)
-        if not connection.execute(sql, parameters).rowcount:
-            _refuse_end(connection, end)
+    def steps(self) -> Steps[None]:
+        return add_all(self.actor, self.operations)
 
     def apart(self) -> Iterable[Unit]:
-        return (self,)
+        return [_Adds(self.actor, (operation,)) for operation in self.operations]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The ends of different jobs."""
+
+    actor: Actor
+    operations: Sequence[EndJob]
+
+    def steps(self) -> Steps[None]:
+        found = yield from lock([operation.end.job_id for operation in self.operations])
+        judged: list[Judged] = []
+        legal: list[EndJob] = []
+        for operation in self.operations:
+            end, locked = operation.end, found.get(operation.end.job_id)
+            operation.failure = refusal(end, locked, self.actor.server_id)
+            if operation.failure is not None or locked is None:
+                continue
+            try:
+                judged.append(Judged(end, locked, end_row(end)))
+            except NotStorable as failure:
+                operation.failure = failure
+                continue
+            legal.append(operation)
+        if not judged:
+            return
+        released = yield from write_ends(self.actor, judged)
+        for operation in legal:
+            operation.result = released[operation.end.job_id]
+
+    def apart(self) -> Iterable[Unit]:
+        return [_Ends(self.actor, (operation,)) for operation in self.operations]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +107,31 @@ class _Question:
     def operations(self) -> Sequence[Operation]:
         return (self.operation,)
 
-    def execute(self, connection: sqlite3.Connection) -> None:
-        self.operation.result = self.operation.function(connection)
+    def steps(self) -> Steps[None]:
+        self.operation.result = yield from self.operation.function()
 
     def apart(self) -> Iterable[Unit]:
         return (self,)
 
 
 class _Planner:
-    """Gathers inserts, and an end with the insert it follows, until something comes that must find the rows stored."""
+    """Gathers inserts, adds and ends until something comes that must find them done."""
 
-    def __init__(self) -> None:
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
         self._units: list[Unit] = []
         self._inserts: dict[str, InsertJob] = {}
+        self._merged: dict[str, EndJob] = {}
+        self._adds: list[AddJobs] = []
+        self._added: set[str] = set()
         self._ends: dict[str, EndJob] = {}
 
     def plan(self, operations: Sequence[Operation]) -> list[Unit]:
         for operation in operations:
             if isinstance(operation, InsertJob):
                 self._insert(operation)
+            elif isinstance(operation, AddJobs):
+                self._add(operation)
             elif isinstance(operation, EndJob):
                 self._end(operation)
             elif isinstance(operation, Ask):
@@ -130,72 +141,61 @@ class _Planner:
         return self._units
 
     def _insert(self, operation: InsertJob) -> None:
-        if operation.job.id in self._inserts:
+        job_id = operation.job.id
+        if job_id in self._inserts or job_id in self._added or job_id in self._ends:
             self._flush()
-        self._inserts[operation.job.id] = operation
+        self._inserts[job_id] = operation
+
+    def _add(self, operation: AddJobs) -> None:
+        ids = {new.job.id for new in operation.jobs}
+        if ids & self._added or ids & self._inserts.keys():
+            self._flush()  # one of the two is refused, and not the others with it
+        self._adds.append(operation)
+        self._added |= ids
 
     def _end(self, operation: EndJob) -> None:
         job_id = operation.end.job_id
         insert = self._inserts.get(job_id)
-        if insert is None:
-            self._units.append(_Update(operation))
-        elif operation.waiter or insert.waiter or job_id in self._ends or not _may_follow(insert, operation):
-            # Each has its own outcome; the update finds out what it is.
-            self._flush()
-            self._units.append(_Update(operation))
-        else:
-            self._ends[job_id] = operation
+        if insert is not None and operation.waiter is None and self._may_merge(insert, operation):
+            self._merged[job_id] = operation
+            return
+        if job_id in self._merged or job_id in self._ends:
+            self._flush()  # each has its own outcome
+        self._ends[job_id] = operation
+
+    def _may_merge(self, insert: InsertJob, end: EndJob) -> bool:
+        if insert.job.id in self._merged or insert.job.id in self._ends:
+            return False
+        try:
+            check_transition(insert.job.status, end.end.status)
+        except IllegalTransition:
+            return False
+        return True
 
     def _flush(self) -> None:
-        rows = [new for insert in self._inserts.values() if (new := _new_row(insert, self._ends.get(insert.job.id)))]
+        inserts = self._inserts.values()
+        rows = [new for one in inserts if (new := _new_row(one, self._merged.get(one.job.id), self._actor.server_id))]
         if rows:
             self._units.append(_Inserts(rows))
-        self._inserts.clear()
-        self._ends.clear()
+        if self._adds:
+            self._units.append(_Adds(self._actor, tuple(self._adds)))
+        if self._ends:
+            self._units.append(_Ends(self._actor, tuple(self._ends.values())))
+        for gathered in (self._inserts, self._merged, self._adds, self._added, self._ends):
+            gathered.clear()
 
 
-def plan(operations: Sequence[Operation]) -> Sequence[Unit]:
+def plan(actor: Actor, operations: Sequence[Operation]) -> Sequence[Unit]:
     """Return the units that do the operations, with as few statements as their order allows."""
-    return _Planner().plan(operations)
+    return _Planner(actor).plan(operations)
 
 
-def _may_follow(insert: InsertJob, end: EndJob) -> bool:
-    try:
-        check_transition(insert.job.status, end.end.status)
-    except IllegalTransition:
-        return False
-    return True
-
-
-def _new_row(insert: InsertJob, end: EndJob | None) -> _NewRow | None:
+def _new_row(insert: InsertJob, end: EndJob | None, server_id: str) -> _NewRow | None:
     operations = (insert,) if end is None else (insert, end)
     try:
-        row = job_to_row(insert.job, end.end if end else None)
+        row = job_to_row(insert.job, end.end if end else None, server=server_id)
     except NotStorable as failure:
         for operation in operations:
             operation.failure = failure
         return None
-    inputs = tuple(
-        (insert.job.id, position, one.role, one.media_type, one.blob, one.size)
-        for position, one in enumerate(insert.inputs)
-    )
-    return _NewRow(row, inputs, operations)
-
-
-def _end_parameters(end: JobEnd) -> dict[str, str | int | float | None]:
-    return {
-        "job_id": end.job_id,
-        "began_at": None if end.started_at is None else to_micros(end.started_at),
-        "ended_at": to_micros(end.ended_at),
-        "waiting_ms": end.waiting_ms,
-        "running_ms": end.running_ms,
-        "error": None if end.error is None else encode_json(end.error),
-        "result": None if end.result is None else encode_json(end.result),
-    }
-
-
-def _refuse_end(connection: sqlite3.Connection, end: JobEnd) -> None:
-    found = connection.execute(statements.SELECT_STATUS, {"job_id": end.job_id}).fetchone()
-    if found is None:
-        raise JobMissing
-    check_transition(JobStatus(found[0]), end.status)
+    return _NewRow(row, operations)

@@ -1,20 +1,32 @@
 """Bring a database's schema up to date: ``upgrade(url)``, or ``python -m app.storage.migrate URL [REVISION]``."""
 
+import asyncio
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, exc, pool
+from sqlalchemy import Connection, Engine, create_engine, event, exc, func, pool, select
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.storage.errors import SchemaTooNew, StorageError, from_sqlite
 
+T = TypeVar("T")
+
 _FOR_WRITING = "sightgate_for_writing"
+# The key of the advisory lock that migrations hold on PostgreSQL: "sightgate" as a number.
+_LOCK = int.from_bytes(b"sightgat") & (1 << 62) - 1
+
+
+def is_postgres(url: str) -> bool:
+    """Return whether the URL names a PostgreSQL database."""
+    return url.startswith(("postgresql://", "postgres://"))
 
 
 def head() -> str:
@@ -25,38 +37,70 @@ def head() -> str:
 
 
 def current(url: str) -> str | None:
-    """Return the revision that the database is at, or None when it has none yet."""
+    """Return the revision that the database is at, or None when it has none yet. Not on a running event loop."""
+    if is_postgres(url):
+        return asyncio.run(_on_postgres(url, _present))
     engine = _engine(url)
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return _present(connection)
     finally:
         engine.dispose()
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Run what is missing up to ``revision``, in one transaction: all of it or nothing.
+    """Run what is missing up to ``revision``, in one transaction: all of it or nothing. Not on a running event loop.
 
     A database that is there already is only read. Raises `SchemaTooNew` for a revision that this version does not
     know, and `StorageError` when the database cannot be read or written.
     """
-    engine = _engine(url)
     try:
-        with engine.connect() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
-        if present == (head() if revision == "head" else revision):
-            return
-        # Locked before Alembic looks, so that of two processes one waits and then finds nothing to do.
-        with engine.execution_options(**{_FOR_WRITING: True}).begin() as connection:
-            command.upgrade(_config(connection), revision)
+        if is_postgres(url):
+            asyncio.run(_on_postgres(url, lambda connection: _upgrade(connection, revision)))
+        else:
+            _upgrade_sqlite(url, revision)
     except CommandError as failure:
         raise SchemaTooNew from failure
     except exc.DBAPIError as failure:
         if isinstance(failure.orig, sqlite3.Error):
             raise from_sqlite(failure.orig) from failure
         raise StorageError(f"the migration failed: {type(failure.orig).__name__}") from failure
+
+
+def _upgrade_sqlite(url: str, revision: str) -> None:
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            present = _present(connection)
+        if present == (head() if revision == "head" else revision):
+            return
+        # Locked before Alembic looks, so that of two processes one waits and then finds nothing to do.
+        with engine.execution_options(**{_FOR_WRITING: True}).begin() as connection:
+            _upgrade(connection, revision)
     finally:
         engine.dispose()
+
+
+async def _on_postgres(url: str, function: Callable[[Connection], T]) -> T:
+    """Return what ``function`` returns, called in a transaction that no other server's migration runs beside."""
+    # Imported here: whoever uses SQLite does without.
+    from app.storage.postgres import connect
+
+    engine = create_async_engine("postgresql+asyncpg://", poolclass=pool.NullPool, async_creator=lambda: connect(url))
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            return await connection.run_sync(function)
+    finally:
+        await engine.dispose()
+
+
+def _present(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    command.upgrade(_config(connection), revision)
 
 
 def _config(connection: Connection | None = None) -> Config:

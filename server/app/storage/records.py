@@ -4,15 +4,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 import msgspec
 
 from app.governance.job_lifecycle import JobStatus
+from app.governance.retry import RetryPolicy
 from app.storage.errors import NotStorable
 
 JsonObject = dict[str, Any]
 Row = tuple[Any, ...]
+AfterRule = Literal["success", "end"]
+ChangeKind = Literal["waiting", "status", "cancel", "progress"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
@@ -34,7 +38,12 @@ class Job:
     """One execution. Times are aware datetimes in UTC; ``waiting_ms`` and ``running_ms`` are milliseconds.
 
     ``durable``: accepted by ``POST /v1/jobs``, so that it runs again after a crash. ``error`` is the envelope's error
-    part. ``attempt`` counts how often it was started. Jobs of higher ``priority`` start first.
+    part, ``error_code`` its code. ``attempt`` counts how often it was started. Jobs of higher ``priority`` start first.
+
+    It waits until ``not_before``, and while ``blocked`` of the jobs it needs have not ended; by ``after_rule`` they
+    must end as SUCCESS, or just end. ``parent_id`` is its batch, ``copy_of`` the job it repeats. While it runs,
+    ``lease_owner`` is the server that runs it, and nobody else may before ``lease_until``. ``result_blob`` names the
+    blob of a result that is too large for a row.
     """
 
     id: str
@@ -54,11 +63,35 @@ class Job:
     priority: int = 0
     attempt: int = 0
     deadline: datetime | None = None
+    not_before: datetime | None = None
+    blocked: int = 0
+    after_rule: AfterRule = "success"
+    retry: RetryPolicy | None = None
+    webhook: str | None = None
+    copy_of: str | None = None
+    lease_owner: str | None = None
+    lease_until: datetime | None = None
+    cancel_requested: bool = False
+    error_code: str | None = None
+    result_blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to add, with its inputs, and the ids of the jobs that it needs to have ended first."""
+
+    job: Job
+    inputs: Sequence[JobInput] = ()
+    after: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """How a job ended. ``started_at`` is kept as it was when None."""
+    """How a job ended. ``started_at`` is kept as it was when None.
+
+    ``attempt``: the attempt that ended; a durable job that runs is ended only by the server that holds its lease, and
+    only with the attempt that it claimed. None for calls that somebody waits for.
+    """
 
     job_id: str
     status: JobStatus
@@ -68,16 +101,76 @@ class JobEnd:
     waiting_ms: float | None
     running_ms: float | None
     started_at: datetime | None = None
+    attempt: int | None = None
+    worker_pid: int | None = None
+    result_blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One time that a durable job ran. ``server`` is the `JobStore.server_id` of who ran it.
+
+    ``outcome`` is None while it runs; then SUCCESS, FAILED or CANCELLED, when the job ended with it; "retried" when it
+    failed and the job waits again; "interrupted" when its server died; "handed_back" when its server stopped.
+    """
+
+    job_id: str
+    number: int
+    server: str
+    worker_pid: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs that were accepted together: those whose ``parent_id`` is ``id``. ``total`` is how many they are."""
+
+    id: str
+    owner: str | None
+    created_at: datetime
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch has come. Jobs that retention removed are in ``total`` only."""
+
+    id: str
+    owner: str | None
+    created_at: datetime
+    total: int
+    by_status: Mapping[JobStatus, int]
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's key for one request. ``scope`` is the route and the caller; ``fingerprint`` says what was asked."""
+
+    scope: str
+    key: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs a listing shows; None means any."""
+    """Which jobs a listing shows; None means any.
+
+    ``since`` is the earliest creation, ``until`` the moment before which it was. ``text`` is the beginning of an id or
+    a part of a plugin's name.
+    """
 
     status: JobStatus | None = None
     plugin: str | None = None
     owner: str | None = None
     parent_id: str | None = None
+    error_code: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    durable: bool | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +183,74 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was found running after a crash: ids to run again, and ids that ended as interrupted."""
+    """What was found running after a crash: ids to run again, and ids that ended as interrupted.
+
+    ``ended``: durable jobs that somebody had asked to cancel, now CANCELLED, and those that failed for them.
+    """
 
     requeued: Sequence[str]
     interrupted: Sequence[str]
+    ended: Sequence[Job] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a request to cancel did. ``status`` is the job's now: CANCELLED, or RUNNING when its server is to end it.
+
+    ``lease_owner`` is that server.
+    """
+
+    status: JobStatus
+    lease_owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a renewal of leases found: jobs that are this server's no longer, and jobs that somebody asked to cancel."""
+
+    lost: frozenset[str]
+    cancel_requested: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What the end of a job did to those that needed it: ids that may run now, and jobs that failed for it."""
+
+    runnable: Sequence[str] = ()
+    failed: Sequence[Job] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook that is due. ``attempt`` is 1 at the first try."""
+
+    job_id: str
+    url: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many durable jobs wait for a plugin, and when the oldest of them was created."""
+
+    plugin: str
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to a job, told to other servers.
+
+    "waiting": there is something to claim for ``plugin``; "status": the job is ``status`` now; "cancel": its server is
+    to end it; "progress": ``data`` is how far it has come.
+    """
+
+    job_id: str
+    kind: ChangeKind
+    plugin: str
+    status: JobStatus | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +298,35 @@ def decode_json(text: str) -> JsonObject:
     return value
 
 
-def job_to_row(job: Job, end: JobEnd | None = None) -> Row:
-    """Return the row of ``job`` in the order of the table's columns, as it is after ``end`` if given."""
+def error_code_of(error: Mapping[str, Any] | None) -> str | None:
+    """Return the code in an envelope's error part, or None."""
+    details = error.get("details") if error else None
+    code = details.get("code") if isinstance(details, dict) else None
+    return code if isinstance(code, str) else None
+
+
+@lru_cache(256)
+def _encode_policy(policy: RetryPolicy) -> str:
+    return encode_json(policy.to_json())
+
+
+@lru_cache(256)
+def _decode_policy(text: str) -> RetryPolicy:
+    return RetryPolicy.from_json(decode_json(text))
+
+
+def job_to_row(job: Job, end: JobEnd | None = None, *, server: str | None = None, held: bool = False) -> Row:
+    """Return the row of ``job`` in the order of the table's columns, as it is after ``end`` if given.
+
+    ``server`` is who answers for it while it has not ended; ``held``: it may not be claimed yet.
+    """
     last: Job | JobEnd = end or job
     started = last.started_at or job.started_at
     return (
         job.id,
         job.plugin,
         last.status.value,
-        1 if job.durable else 0,
+        job.durable,
         to_micros(job.created_at),
         None if started is None else to_micros(started),
         None if last.ended_at is None else to_micros(last.ended_at),
@@ -160,30 +337,59 @@ def job_to_row(job: Job, end: JobEnd | None = None) -> Row:
         job.priority,
         job.attempt,
         None if job.deadline is None else to_micros(job.deadline),
+        None if job.not_before is None else to_micros(job.not_before),
+        held,
+        job.blocked,
+        job.after_rule,
+        job.copy_of,
+        server if end is None else None,
+        None,
+        False,
+        error_code_of(last.error),
+        last.result_blob,
+        job.webhook,
+        None if job.retry is None else _encode_policy(job.retry),
         encode_json(job.options) if job.options else "{}",
         None if last.error is None else encode_json(last.error),
         None if last.result is None else encode_json(last.result),
     )
 
 
-def job_from_row(row: Row) -> Job:
+def job_from_row(row: Sequence[Any]) -> Job:
     """Return the job that `job_to_row` wrote."""
+    durable = bool(row[3])
     return Job(
         id=row[0],
         plugin=row[1],
         status=JobStatus(row[2]),
-        durable=bool(row[3]),
+        durable=durable,
         created_at=from_micros(row[4]),
-        started_at=None if row[5] is None else from_micros(row[5]),
-        ended_at=None if row[6] is None else from_micros(row[6]),
+        started_at=_moment(row[5]),
+        ended_at=_moment(row[6]),
         waiting_ms=row[7],
         running_ms=row[8],
         owner=row[9],
         parent_id=row[10],
         priority=row[11],
         attempt=row[12],
-        deadline=None if row[13] is None else from_micros(row[13]),
-        options=decode_json(row[14]),
-        error=None if row[15] is None else decode_json(row[15]),
-        result=None if row[16] is None else decode_json(row[16]),
+        deadline=_moment(row[13]),
+        not_before=_moment(row[14]),
+        blocked=row[16],
+        after_rule=row[17],
+        copy_of=row[18],
+        # Of a call that somebody waits for it says whose it is, which is no lease.
+        lease_owner=row[19] if durable else None,
+        lease_until=_moment(row[20]),
+        cancel_requested=bool(row[21]),
+        error_code=row[22],
+        result_blob=row[23],
+        webhook=row[24],
+        retry=None if row[25] is None else _decode_policy(row[25]),
+        options=decode_json(row[26]),
+        error=None if row[27] is None else decode_json(row[27]),
+        result=None if row[28] is None else decode_json(row[28]),
     )
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)

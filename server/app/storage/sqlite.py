@@ -4,9 +4,19 @@ import os
 import sqlite3
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
-from app.storage.errors import UnsupportedDatabase, from_os
+import msgspec
+
+from app.storage.errors import NotStorable, UnsupportedDatabase, from_os, from_sqlite
+from app.storage.statement import EMPTY, Answer, Command, Database, InsertRows, Query, Steps
+
+T = TypeVar("T")
+
+# One statement for many rows: at each statement the driver lets other threads run, and then waits for its turn.
+_ROWS_A_STATEMENT = (64, 16, 4, 1)
+_decode = msgspec.json.Decoder(list[list[object]]).decode
 
 
 class Durability(StrEnum):
@@ -56,3 +66,47 @@ def connect_reader(file: Path, busy_timeout_s: float) -> sqlite3.Connection:
 def set_durability(connection: sqlite3.Connection, durability: Durability) -> None:
     """Say what the next commits wait for. Not inside a transaction."""
     connection.execute(f"PRAGMA synchronous = {durability.value}")
+
+
+def perform(connection: sqlite3.Connection, command: Command) -> Answer:
+    """Do what steps ask for. There are no other servers to tell. Raises `StorageError`."""
+    try:
+        if isinstance(command, Query):
+            return _execute(connection, command)
+        if isinstance(command, InsertRows):
+            return _insert(connection, command)
+    except sqlite3.Error as failure:
+        raise from_sqlite(failure) from failure
+    except (UnicodeEncodeError, OverflowError) as failure:  # lone surrogates; a number beyond 64 bits
+        raise NotStorable(f"the database cannot hold the value: {type(failure).__name__}") from failure
+    return EMPTY
+
+
+def run_steps(connection: sqlite3.Connection, steps: Steps[T]) -> T:
+    """Do the steps and return what they return. Raises `StorageError`, and what the steps raise."""
+    try:
+        command = next(steps)
+        while True:
+            command = steps.send(perform(connection, command))
+    except StopIteration as done:
+        returned: T = done.value
+        return returned
+
+
+def _execute(connection: sqlite3.Connection, query: Query) -> Answer:
+    text, names = query.statement.on(Database.SQLITE)
+    cursor = connection.execute(text, [query.parameters[name] for name in names])
+    # All rows are fetched: a statement that is not run to its end keeps its transaction from being committed.
+    rows = cursor.fetchall()
+    return Answer(_decode(rows[0][0]) if query.statement.packed else rows, cursor.rowcount)
+
+
+def _insert(connection: sqlite3.Connection, command: InsertRows) -> Answer:
+    done = 0
+    for size in _ROWS_A_STATEMENT:
+        while len(command.rows) - done >= size:
+            some = command.rows[done : done + size]
+            text = command.insert.on(Database.SQLITE, size)
+            connection.execute(text, [value for row in some for value in row])
+            done += size
+    return Answer((), done)

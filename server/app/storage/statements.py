@@ -1,181 +1,378 @@
-"""The SQL of the store: written with SQLAlchemy Core, compiled once to text for SQLite's driver."""
+"""The SQL that changes jobs, and what claiming and ending must know of them. See `listing` for what callers look at."""
 
-from functools import cache
+from typing import Any
 
 from sqlalchemy import (
-    ClauseElement,
+    BigInteger,
     ColumnElement,
-    FromClause,
+    Float,
+    Integer,
+    String,
+    Text,
+    and_,
     bindparam,
+    case,
+    cast,
     delete,
+    false,
     func,
     insert,
     literal_column,
     null,
+    or_,
     select,
+    true,
     update,
 )
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.selectable import Subquery
+from sqlalchemy.types import TypeEngine
 
-from app.governance.job_lifecycle import JobStatus, predecessors
-from app.storage.records import JobFilter
-from app.storage.schema import job_inputs, jobs, plugin_overrides
+from app.governance.job_lifecycle import TERMINAL, JobStatus, predecessors
+from app.storage.schema import job_attempts, job_inputs, job_needs, jobs, plugin_overrides, servers
+from app.storage.statement import EachRow, LeaseClock, RawSql, RowInsert, Statement, ids_parameter
 
-
-class _WithHints(SQLiteCompiler):
-    """SQLite's compiler leaves hints out; ours are INDEXED BY clauses."""
-
-    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
-        return text
-
-
-_NAMED = sqlite.dialect(paramstyle="named")
-_NAMED.statement_compiler = _WithHints
-_POSITIONAL = sqlite.dialect(paramstyle="qmark")
 # Without it SQLite's dialect writes an OFFSET with a parameter of its own.
-_NO_OFFSET: ColumnElement[int] = literal_column("0")
+NO_OFFSET: ColumnElement[int] = literal_column("0")
 
 
-def _named(statement: ClauseElement) -> str:
-    return str(statement.compile(dialect=_NAMED))
+def status_is(*statuses: JobStatus) -> ColumnElement[bool]:
+    """Return the condition. The statuses are written out, not bound: a partial index is used only when they show."""
+    written: list[ColumnElement[str]] = [literal_column(f"'{status.value}'") for status in statuses]
+    return jobs.c.status == written[0] if len(written) == 1 else jobs.c.status.in_(written)
 
 
-def _status(status: JobStatus) -> ColumnElement[str]:
-    # Written out, not bound: SQLite uses a partial index only when it can see the value.
-    return literal_column(f"'{status.value}'")
+def still(*statuses: JobStatus) -> ColumnElement[bool]:
+    """Return the same condition for a row that is looked up by its id.
+
+    SQLite, which has no statistics, would walk all rows of the status; it does not see it through the concatenation.
+    """
+    hidden = jobs.c.status.concat(literal_column("''"))
+    return hidden.in_([literal_column(f"'{status.value}'") for status in statuses])
 
 
-_WAITING = (jobs.c.status == _status(JobStatus.PENDING), jobs.c.durable == literal_column("1"))
-# Without statistics SQLite prefers the index of all statuses, which holds every job there ever was.
-_BY_WAITING = "INDEXED BY ix_jobs_waiting"
-_INSERT_JOB = str(insert(jobs).compile(dialect=_POSITIONAL))
+def status_value(status: JobStatus) -> ColumnElement[str]:
+    """Return the status as a value written out."""
+    return literal_column(f"'{status.value}'", String())
 
-INSERT_INPUT = str(insert(job_inputs).compile(dialect=_POSITIONAL))
 
-SELECT_JOB = _named(select(jobs).where(jobs.c.id == bindparam("job_id")))
-SELECT_STATUS = _named(select(jobs.c.status).where(jobs.c.id == bindparam("job_id")))
-SELECT_INPUTS = _named(
-    select(job_inputs.c.role, job_inputs.c.media_type, job_inputs.c.blob, job_inputs.c.size)
-    .where(job_inputs.c.job_id == bindparam("wanted_id"))
-    .order_by(job_inputs.c.position)
-)
+def given(**columns: type[TypeEngine[Any]]) -> Subquery:
+    """Return the rows of the parameter ``rows``, a JSON array of arrays, with these columns in this order."""
+    each = EachRow(bindparam("rows", type_=Text())).table_valued("value")
+    fields = [
+        cast(each.c.value.op("->>")(literal_column(str(position))), kind).label(name)
+        for position, (name, kind) in enumerate(columns.items())
+    ]
+    return select(*fields).subquery("given")
 
-CLAIM = _named(
+
+def without_results() -> list[ColumnElement[Any]]:
+    """Return the table's columns, the result as NULL: it may be large, and it is not asked for."""
+    return [null().label("result") if column is jobs.c.result else column for column in jobs.c]
+
+
+BY_WAITING = "INDEXED BY ix_jobs_waiting"
+BY_DUE = "INDEXED BY ix_jobs_due"
+DURABLE = jobs.c.durable == true()
+_CLAIMABLE = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == false())
+_HELD = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == true())
+_IN_TIME = or_(jobs.c.deadline.is_(None), jobs.c.deadline > bindparam("now"))
+_IDS = ids_parameter()
+
+INSERT_JOBS = RowInsert(jobs)
+INSERT_INPUTS = RowInsert(job_inputs)
+INSERT_NEEDS = RowInsert(job_needs)
+
+# Claiming
+
+RIPEN = Statement(
     update(jobs)
     .where(
         jobs.c.id.in_(
             select(jobs.c.id)
-            .with_hint(jobs, _BY_WAITING, "sqlite")
-            .where(*_WAITING, jobs.c.plugin == bindparam("wanted_plugin"))
-            .order_by(jobs.c.priority.desc(), jobs.c.id)
-            .limit(bindparam("most"))
-            .offset(_NO_OFFSET)
+            .with_hint(jobs, BY_DUE, "sqlite")
+            .where(*_HELD, jobs.c.blocked == literal_column("0"), jobs.c.not_before <= bindparam("now"))
         )
     )
-    .values(
-        status=_status(JobStatus.RUNNING), started_at=bindparam("now"), attempt=jobs.c.attempt + literal_column("1")
-    )
-    .returning(*jobs.c)
+    .values(held=false())
 )
-
-CLAIM_JOB = _named(
+SELECT_CLAIMABLE = Statement(
+    select(*without_results())
+    .with_hint(jobs, BY_WAITING, "sqlite")
+    .where(*_CLAIMABLE, _IN_TIME, jobs.c.plugin == bindparam("wanted_plugin"))
+    .order_by(jobs.c.priority.desc(), jobs.c.id)
+    .limit(bindparam("most", type_=BigInteger()))
+    .offset(NO_OFFSET)
+    .with_for_update(skip_locked=True, key_share=True),
+    packed=True,
+)
+SELECT_CLAIMABLE_JOB = Statement(
+    select(*without_results())
+    .where(*_CLAIMABLE, _IN_TIME, jobs.c.id == bindparam("wanted_id"))
+    .with_for_update(skip_locked=True, key_share=True)
+)
+CLAIM = Statement(
     update(jobs)
-    .where(*_WAITING, jobs.c.id == bindparam("wanted_id"))
+    .where(jobs.c.id.in_(_IDS), still(JobStatus.PENDING))
     .values(
-        status=_status(JobStatus.RUNNING), started_at=bindparam("now"), attempt=jobs.c.attempt + literal_column("1")
+        status=status_value(JobStatus.RUNNING),
+        started_at=bindparam("now"),
+        attempt=jobs.c.attempt + literal_column("1"),
+        lease_owner=bindparam("server"),
+        lease_until=LeaseClock() + bindparam("lease_us", type_=BigInteger()),
     )
-    .returning(*jobs.c)
+)
+START_ATTEMPTS = Statement(
+    insert(job_attempts).from_select(
+        ["job_id", "number", "server", "started_at"],
+        select(
+            jobs.c.id,
+            jobs.c.attempt,
+            bindparam("server", type_=String()),
+            bindparam("now", type_=BigInteger()),
+        ).where(jobs.c.id.in_(_IDS)),
+    )
+)
+RENEW = Statement(
+    update(jobs)
+    .where(jobs.c.id.in_(_IDS), still(JobStatus.RUNNING), DURABLE, jobs.c.lease_owner == bindparam("server"))
+    .values(lease_until=LeaseClock() + bindparam("lease_us", type_=BigInteger()))
+    .returning(jobs.c.id, jobs.c.cancel_requested)
 )
 
-COUNT_WAITING = _named(
-    select(jobs.c.plugin, func.count()).with_hint(jobs, _BY_WAITING, "sqlite").where(*_WAITING).group_by(jobs.c.plugin)
+# Ending
+
+SELECT_ENDING = Statement(
+    select(
+        jobs.c.id,
+        jobs.c.status,
+        jobs.c.durable,
+        jobs.c.plugin,
+        jobs.c.attempt,
+        jobs.c.lease_owner,
+        jobs.c.cancel_requested,
+        jobs.c.webhook,
+    )
+    .where(jobs.c.id.in_(_IDS))
+    .order_by(jobs.c.id)  # locked in one order by everybody, so that nobody waits in a circle
+    .with_for_update(key_share=True),
+    packed=True,
 )
 
+_end = given(
+    job_id=Text,
+    status=Text,
+    began_at=BigInteger,
+    ended_at=BigInteger,
+    waiting_ms=Float,
+    running_ms=Float,
+    error=Text,
+    error_code=Text,
+    result=Text,
+    result_blob=Text,
+)
+_LEGAL = or_(
+    *(and_(_end.c.status == status_value(new), still(*predecessors(new))) for new in JobStatus if new in TERMINAL)
+)
+END = Statement(
+    update(jobs)
+    .where(jobs.c.id == _end.c.job_id, _LEGAL)
+    .values(
+        status=_end.c.status,
+        started_at=func.coalesce(_end.c.began_at, jobs.c.started_at),
+        lease_owner=null(),
+        lease_until=null(),
+        **{
+            name: _end.c[name]
+            for name in ("ended_at", "waiting_ms", "running_ms", "error", "error_code", "result", "result_blob")
+        },
+    )
+)
+_closed = given(job_id=Text, number=Integer, ended_at=BigInteger, outcome=Text, error_code=Text, worker_pid=BigInteger)
+END_ATTEMPTS = Statement(
+    update(job_attempts)
+    .where(
+        job_attempts.c.job_id == _closed.c.job_id,
+        job_attempts.c.number == _closed.c.number,
+        job_attempts.c.ended_at.is_(None),
+    )
+    .values({name: _closed.c[name] for name in ("ended_at", "outcome", "error_code", "worker_pid")})
+)
+SELECT_NEEDING = Statement(
+    select(job_needs.c.needs_id, job_needs.c.job_id).where(job_needs.c.needs_id.in_(_IDS)), packed=True
+)
+LOCK_WAITING = Statement(
+    select(*without_results())
+    .where(jobs.c.id.in_(_IDS), still(JobStatus.PENDING))
+    .order_by(jobs.c.id)
+    .with_for_update(key_share=True),
+    packed=True,
+)
+_released = given(job_id=Text, count=Integer)
+RELEASE = Statement(
+    update(jobs)
+    .where(jobs.c.id == _released.c.job_id, still(JobStatus.PENDING))
+    .values(
+        blocked=jobs.c.blocked - _released.c.count,
+        held=case((jobs.c.blocked > _released.c.count, true()), else_=jobs.c.not_before.is_not(None)),
+    )
+)
+REQUEST_CANCEL = Statement(
+    update(jobs).where(jobs.c.id == bindparam("wanted_id"), still(JobStatus.RUNNING)).values(cancel_requested=true())
+)
+PUT_BACK = Statement(
+    update(jobs)
+    .where(jobs.c.id.in_(_IDS), still(*predecessors(JobStatus.PENDING)))
+    .values(
+        status=status_value(JobStatus.PENDING),
+        started_at=null(),
+        lease_owner=null(),
+        lease_until=null(),
+        not_before=func.coalesce(bindparam("later", type_=BigInteger()), jobs.c.not_before),
+        held=bindparam("later", type_=BigInteger()).is_not(None),
+    )
+)
+SELECT_EXPIRED = Statement(
+    select(*without_results())
+    .with_hint(jobs, "INDEXED BY ix_jobs_deadline", "sqlite")
+    .where(
+        status_is(JobStatus.PENDING),
+        DURABLE,
+        jobs.c.deadline.is_not(None),
+        jobs.c.deadline <= bindparam("now"),
+    )
+    .order_by(jobs.c.deadline)
+    .limit(bindparam("most", type_=BigInteger()))
+    .offset(NO_OFFSET)
+    .with_for_update(skip_locked=True, key_share=True)
+)
 
-def _plugins_waiting() -> str:
+# What dead servers left
+
+SELECT_LEFT_RUNNING = Statement(
+    select(*without_results())
+    .where(status_is(JobStatus.RUNNING), DURABLE)
+    .order_by(jobs.c.id)
+    .with_for_update(skip_locked=True, key_share=True)
+)
+SELECT_LEASE_RAN_OUT = Statement(
+    select(*without_results())
+    .where(
+        status_is(JobStatus.RUNNING),
+        DURABLE,
+        func.coalesce(jobs.c.lease_until, literal_column("0")) <= LeaseClock(),
+    )
+    .order_by(jobs.c.id)
+    .with_for_update(skip_locked=True, key_share=True)
+)
+_UNFINISHED_CALL = (status_is(JobStatus.PENDING, JobStatus.RUNNING), jobs.c.durable == false())
+SELECT_INTERRUPTED = Statement(select(*without_results()).where(*_UNFINISHED_CALL).order_by(jobs.c.id))
+SELECT_ABANDONED = Statement(
+    select(*without_results())
+    .where(
+        *_UNFINISHED_CALL,
+        func.coalesce(jobs.c.lease_owner, literal_column("''")).not_in(select(servers.c.id)),
+    )
+    .order_by(jobs.c.id)
+    .with_for_update(skip_locked=True, key_share=True)
+)
+_seen = postgresql.insert(servers).values(id=bindparam("server"), seen_at=LeaseClock())
+SEEN = Statement(_seen.on_conflict_do_update(index_elements=["id"], set_={"seen_at": _seen.excluded.seen_at}))
+FORGET_SERVERS = Statement(
+    delete(servers).where(servers.c.seen_at < LeaseClock() - bindparam("gone_us", type_=BigInteger()))
+)
+FORGET_SERVER = Statement(delete(servers).where(servers.c.id == bindparam("server")))
+
+# What is waiting
+
+
+def _plugins_waiting() -> Statement:
     """Step from one plugin to the next in the index, whatever the number of jobs between them."""
     later = jobs.alias()
-    least = select(func.min(jobs.c.plugin).label("plugin")).where(*_WAITING)
-    first = least.with_hint(jobs, _BY_WAITING, "sqlite").cte("found", recursive=True)
+    least = select(func.min(jobs.c.plugin).label("plugin")).where(*_CLAIMABLE)
+    first = least.with_hint(jobs, BY_WAITING, "sqlite").cte("found", recursive=True)
     following = (
         select(func.min(later.c.plugin))
-        .with_hint(later, _BY_WAITING, "sqlite")
+        .with_hint(later, BY_WAITING, "sqlite")
         .where(
-            later.c.status == _status(JobStatus.PENDING),
-            later.c.durable == literal_column("1"),
+            later.c.status == status_value(JobStatus.PENDING),
+            later.c.durable == true(),
+            later.c.held == false(),
             later.c.plugin > first.c.plugin,
         )
         .scalar_subquery()
     )
     found = first.union_all(select(following).where(first.c.plugin.is_not(None)))
-    return _named(select(found.c.plugin).where(found.c.plugin.is_not(None)))
+    return Statement(select(found.c.plugin).where(found.c.plugin.is_not(None)))
 
 
 PLUGINS_WAITING = _plugins_waiting()
-
-REQUEUE = _named(
-    update(jobs)
-    .where(jobs.c.status == _status(JobStatus.RUNNING), jobs.c.durable == literal_column("1"))
-    .values(status=_status(JobStatus.PENDING), started_at=null())
-    .returning(jobs.c.id)
+PLUGINS_DUE = Statement(
+    select(jobs.c.plugin)
+    .with_hint(jobs, BY_DUE, "sqlite")
+    .where(*_HELD, jobs.c.blocked == literal_column("0"), jobs.c.not_before <= bindparam("now"))
+    .distinct()
 )
-SELECT_INTERRUPTED = _named(
-    select(jobs).where(
-        jobs.c.status.in_([_status(JobStatus.PENDING), _status(JobStatus.RUNNING)]),
-        jobs.c.durable == literal_column("0"),
+NEXT_DUE = Statement(
+    select(
+        select(func.min(jobs.c.not_before))
+        .with_hint(jobs, BY_DUE, "sqlite")
+        .where(*_HELD, jobs.c.blocked == literal_column("0"), jobs.c.not_before > bindparam("now"))
+        .scalar_subquery()
+        .label("not_before"),
+        select(func.min(jobs.c.deadline))
+        .with_hint(jobs, "INDEXED BY ix_jobs_deadline", "sqlite")
+        .where(status_is(JobStatus.PENDING), DURABLE, jobs.c.deadline.is_not(None), jobs.c.deadline > bindparam("now"))
+        .scalar_subquery()
+        .label("deadline"),
     )
 )
 
-SELECT_OVERRIDES = _named(select(plugin_overrides).order_by(plugin_overrides.c.plugin))
-DELETE_OVERRIDE = _named(delete(plugin_overrides).where(plugin_overrides.c.plugin == bindparam("wanted_plugin")))
+
+def _count_waiting(index: str, *conditions: ColumnElement[bool]) -> Statement:
+    found = (
+        select(jobs.c.plugin, func.count().label("number"), func.min(jobs.c.id).label("oldest"))
+        .with_hint(jobs, f"INDEXED BY {index}", "sqlite")
+        .where(*conditions)
+        .group_by(jobs.c.plugin)
+        .subquery("found")
+    )
+    oldest = jobs.alias("oldest_job")
+    return Statement(
+        select(found.c.plugin, found.c.number, oldest.c.created_at).join(oldest, oldest.c.id == found.c.oldest)
+    )
+
+
+COUNT_CLAIMABLE = _count_waiting("ix_jobs_waiting", *_CLAIMABLE)
+COUNT_HELD = _count_waiting("ix_jobs_held", *_HELD)
+
+# One job
+
+SELECT_JOB = Statement(select(jobs).where(jobs.c.id == bindparam("job_id")))
+SELECT_INPUTS = Statement(
+    select(job_inputs.c.role, job_inputs.c.media_type, job_inputs.c.blob, job_inputs.c.size)
+    .where(job_inputs.c.job_id == bindparam("wanted_id"))
+    .order_by(job_inputs.c.position)
+)
+SELECT_ATTEMPTS = Statement(
+    select(job_attempts).where(job_attempts.c.job_id == bindparam("wanted_id")).order_by(job_attempts.c.number)
+)
+SELECT_NEEDS = Statement(
+    select(job_needs.c.needs_id).where(job_needs.c.job_id == bindparam("wanted_id")).order_by(job_needs.c.position)
+)
+
+# What the operator said about plugins
+
+SELECT_OVERRIDES = Statement(select(plugin_overrides).order_by(plugin_overrides.c.plugin))
+DELETE_OVERRIDE = Statement(delete(plugin_overrides).where(plugin_overrides.c.plugin == bindparam("wanted_plugin")))
 _override = sqlite.insert(plugin_overrides)
-SET_OVERRIDE = _named(
-    _override.on_conflict_do_update(
+SET_OVERRIDE = Statement(
+    postgresql.insert(plugin_overrides)
+    .values({column.name: bindparam(column.name) for column in plugin_overrides.c})
+    .on_conflict_do_update(
         index_elements=["plugin"],
-        set_={name: _override.excluded[name] for name in ("enabled", "reason", "changed_at")},
+        set_={name: bindparam(name) for name in ("enabled", "reason", "changed_at")},
     )
 )
 
-
-@cache
-def insert_jobs(count: int) -> str:
-    """Return one INSERT of ``count`` rows, with positional parameters in the order of the table's columns.
-
-    One statement for many rows: at each statement the driver lets other threads run, and then waits for its turn.
-    """
-    head, values = _INSERT_JOB.split(" VALUES ")
-    return f"{head} VALUES {', '.join([values] * count)}"
-
-
-@cache
-def end_job(status: JobStatus) -> str:
-    """Return the UPDATE that ends a job as ``status``, if the lifecycle lets it."""
-    return _named(
-        update(jobs)
-        .where(jobs.c.id == bindparam("job_id"), jobs.c.status.in_([_status(old) for old in predecessors(status)]))
-        .values(
-            status=_status(status),
-            started_at=func.coalesce(bindparam("began_at"), jobs.c.started_at),
-            **{name: bindparam(name) for name in ("ended_at", "waiting_ms", "running_ms", "error", "result")},
-        )
-    )
-
-
-@cache
-def _list_jobs(filtered_by: tuple[str, ...], after_cursor: bool) -> str:
-    columns = [null().label("result") if column is jobs.c.result else column for column in jobs.c]
-    statement = select(*columns).order_by(jobs.c.id.desc()).limit(bindparam("most")).offset(_NO_OFFSET)
-    for name in filtered_by:
-        statement = statement.where(jobs.c[name] == bindparam(name))
-    if after_cursor:
-        statement = statement.where(jobs.c.id < bindparam("last_id"))
-    return _named(statement)
-
-
-def list_jobs(filter_: JobFilter, last_id: str | None, most: int) -> tuple[str, dict[str, str | int]]:
-    """Return the SELECT of a listing and its parameters."""
-    wanted = {name: getattr(filter_, name) for name in JobFilter.__slots__}
-    parameters = {name: str(value) for name, value in wanted.items() if value is not None}
-    sql = _list_jobs(tuple(parameters), last_id is not None)
-    return sql, parameters | {"most": most} | ({} if last_id is None else {"last_id": last_id})
+NOTHING = RawSql("SELECT 1")

@@ -9,51 +9,21 @@ import asyncio
 import logging
 import sqlite3
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
-from app.governance.job_lifecycle import IllegalTransition
-from app.storage.errors import JobMissing, StorageBacklog, StorageClosed, StorageError, from_sqlite
-from app.storage.sqlite import Durability, set_durability
-
-_REPORT_EVERY_S = 1.0
+from app.storage.errors import StorageBacklog, StorageClosed, StorageError, from_sqlite
+from app.storage.lost_records import LostRecords
+from app.storage.operations import Operation
+from app.storage.sqlite import Durability, perform, set_durability
+from app.storage.statement import EMPTY, Answer
+from app.storage.transactions import Begin, Commit, Plan, RollBack, Script, TransactionCommand, run_group
 
 _log = logging.getLogger(__name__)
 
 
-class Operation:
-    """One thing asked of the writer. Its outcome is ``result``, or ``failure`` if that is set."""
-
-    __slots__ = ("durable", "failure", "result", "waiter")
-
-    def __init__(self, durable: bool = False) -> None:
-        self.durable = durable
-        self.waiter: asyncio.Future[object] | None = None
-        self.result: object = None
-        self.failure: Exception | None = None
-
-
-class Unit(Protocol):
-    """One or more operations that are executed together, within a transaction that the writer has begun."""
-
-    @property
-    def operations(self) -> Sequence[Operation]:
-        """Whose outcome this is."""
-
-    def execute(self, connection: sqlite3.Connection) -> None:
-        """Do it, and set each operation's ``result``. Called again, in another transaction, if the first failed."""
-
-    def apart(self) -> Iterable["Unit"]:
-        """Return the smallest units that mean the same."""
-
-
-Plan = Callable[[Sequence[Operation]], Sequence[Unit]]
-
-
 class GroupCommitWriter:
-    """The writer thread. ``lost`` counts operations that failed and that nobody awaited."""
+    """The writer thread."""
 
     def __init__(
         self,
@@ -64,7 +34,6 @@ class GroupCommitWriter:
         linger_s: float,
         max_backlog: int,
     ) -> None:
-        self.lost = 0
         self._connect = connect
         self._plan = plan
         self._durability = durability
@@ -77,11 +46,15 @@ class GroupCommitWriter:
         self._closing = False
         self._closed = False
         self._gate = threading.Lock()
-        self._reported = 0
-        self._next_report = 0.0
+        self._losses = LostRecords()
         self._opened: threading.Event = threading.Event()
         self._failure: StorageError | None = None
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+
+    @property
+    def lost(self) -> int:
+        """How many operations failed that nobody awaited."""
+        return self._losses.count
 
     def start(self) -> None:
         """Start the thread and wait until it has its connection. Raises `StorageError` when it cannot have one."""
@@ -104,7 +77,7 @@ class GroupCommitWriter:
     def put(self, operation: Operation) -> None:
         """Hand over what nobody awaits. Never blocks and never raises; a refusal is counted as lost."""
         if self._closing or len(self._queue) >= self._max_backlog:
-            self._count_lost(1, StorageClosed() if self._closing else StorageBacklog())
+            self._losses.add(1, StorageClosed() if self._closing else StorageBacklog())
             return
         self._queue.append(operation)
         if not self._work.is_set():
@@ -173,7 +146,7 @@ class GroupCommitWriter:
 
     def _commit(self, transactions: "_Transactions", operations: list[Operation]) -> None:
         try:
-            transactions.run(operations, self._plan)
+            transactions.run(run_group(operations, self._plan))
         except Exception:  # a fault of ours: the thread lives on, and nobody waits for ever
             _log.exception("the storage writer met a fault of its own")
             for operation in operations:
@@ -190,102 +163,55 @@ class GroupCommitWriter:
     def _tell(self, operations: list[Operation]) -> None:
         lost = [operation.failure for operation in operations if operation.failure and operation.waiter is None]
         if lost:
-            self._count_lost(len(lost), lost[0])
+            self._losses.add(len(lost), lost[0])
         _answer(operations)
-
-    def _count_lost(self, count: int, reason: Exception) -> None:
-        # At most one line a second: a full disk loses thousands, and the log may lie on it too.
-        with self._gate:
-            self.lost += count
-            if time.monotonic() < self._next_report:
-                return
-            self._next_report = time.monotonic() + _REPORT_EVERY_S
-            since, self._reported = self.lost - self._reported, self.lost
-        _log.error("%d records were not stored: %s", since, reason, exc_info=reason)
 
 
 class _Transactions:
-    """Runs groups of operations on a connection, and knows what its commits wait for."""
+    """Does the commands of a script on a connection, and knows what its commits wait for."""
 
     def __init__(self, connection: sqlite3.Connection, durability: Durability) -> None:
         self._connection = connection
         self._durable = durability
         self._current = Durability.NORMAL
 
-    def run(self, operations: Sequence[Operation], plan: Plan) -> None:
-        """Set the outcome of each operation. Never raises for what an operation or the disk can do."""
-        units = plan(operations)
-        failure = self._attempt(units)
-        if failure is None:
+    def run(self, script: Script) -> None:
+        """Do the script to its end."""
+        try:
+            command = next(script)
+            while True:
+                try:
+                    answer = self._perform(command)
+                except Exception as failure:  # the script knows whose it is
+                    command = script.throw(failure)
+                else:
+                    command = script.send(answer)
+        except StopIteration:
             return
-        apart = [single for unit in units for single in unit.apart()]
-        for index, unit in enumerate(apart):
-            for operation in unit.operations:
-                operation.failure = None  # a refusal of the first attempt may not hold now
-            alone = failure if len(apart) == 1 else self._attempt([unit])
-            if alone is None:
-                continue
-            _fail([unit], alone)
-            if isinstance(alone, _CannotBegin):  # it waited long enough for all of them
-                _fail(apart[index + 1 :], alone)
-                return
 
-    def _attempt(self, units: Sequence[Unit]) -> Exception | None:
-        """Run the units in one transaction. Return why nothing of it was kept, or None."""
-        try:
-            self._roll_back()
-            self._begin(units)
-        except sqlite3.Error as failure:
-            return _CannotBegin(failure)
-        try:
-            for unit in units:
-                _execute(unit, self._connection)
+    def _perform(self, command: TransactionCommand) -> Answer:
+        if isinstance(command, Begin | Commit | RollBack):
+            try:
+                self._control(command)
+            except sqlite3.Error as failure:
+                raise from_sqlite(failure) from failure
+            return EMPTY
+        return perform(self._connection, command)
+
+    def _control(self, command: Begin | Commit | RollBack) -> None:
+        if isinstance(command, Commit):
             self._connection.execute("COMMIT")
-        except Exception as failure:  # whatever it is, it is the unit's outcome
-            self._roll_back()
-            return failure
-        return None
-
-    def _begin(self, units: Sequence[Unit]) -> None:
-        durable = any(operation.durable for unit in units for operation in unit.operations)
-        wanted = self._durable if durable else Durability.NORMAL
+            return
+        # Some failures (disk full, I/O error) have rolled back already.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if isinstance(command, RollBack):
+            return
+        wanted = self._durable if command.durable else Durability.NORMAL
         if wanted is not self._current:
             set_durability(self._connection, wanted)
             self._current = wanted
         self._connection.execute("BEGIN IMMEDIATE")
-
-    def _roll_back(self) -> None:
-        # Some failures (disk full, I/O error) have rolled back already.
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
-
-class _CannotBegin(Exception):
-    """No transaction could be begun: the database is locked, read-only or gone."""
-
-    def __init__(self, cause: sqlite3.Error) -> None:
-        self.cause = cause
-
-
-def _execute(unit: Unit, connection: sqlite3.Connection) -> None:
-    try:
-        unit.execute(connection)
-    except (IllegalTransition, JobMissing) as refusal:
-        # Raised when an UPDATE matched no row: nothing has changed, the rest of the group is not concerned.
-        _fail([unit], refusal)
-
-
-def _fail(units: Sequence[Unit], failure: Exception) -> None:
-    if isinstance(failure, _CannotBegin):
-        failure = failure.cause
-    if isinstance(failure, sqlite3.Error):
-        told: Exception = from_sqlite(failure)
-        told.__cause__ = failure
-    else:
-        told = failure
-    for unit in units:
-        for operation in unit.operations:
-            operation.failure = told
 
 
 def _answer(operations: Iterable[Operation]) -> None:

@@ -92,12 +92,15 @@ REACHED_ELSEWHERE = {
     "interrupted": "test_durable_jobs.py",
     "cancelled": "test_a_caller_that_hangs_up_leaves_a_cancelled_job",
     "internal_error": "test_a_fault_of_ours_says_nothing_else",
+    "plugin_out_of_disk": "test_disk.py",
+    "storage_unavailable": "test_disk.py",
 }
 
 NOT_REACHED_YET = {
     "rate_limited": "there are no limits a caller yet",
     "job_not_cancellable": "no route cancels jobs yet",
     "idempotency_conflict": "no route takes an idempotency key yet",
+    "dependency_failed": "no route takes the jobs that one needs yet",
 }
 
 

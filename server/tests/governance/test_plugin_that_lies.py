@@ -1,8 +1,11 @@
 """A plugin that writes frames of its own on its worker's socket: refused as data, never believed."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from support.errors import assert_error
-from support.running_server import RunningServer, is_alive
+from support.running_server import RunningServer, eventually, is_alive, make_home, running
 
 # The server cannot tell who wrote a frame; it ends the worker at the first one that is out of place.
 OUT_OF_PLACE = (
@@ -35,10 +38,45 @@ def test_a_forged_answer_is_decoded_as_strictly_as_an_honest_one(server: Running
 
 def test_a_forged_answer_is_only_what_the_plugin_could_have_returned_and_costs_it_its_worker(server: RunningServer):
     fresh_worker(server)
-    first = server.result("forging", {"what": "two answers"})
-    assert first == {"forged": 1}
-    again = server.analyze("forging", {"what": "two answers"})
-    assert again.status_code == 400 or again.json()["result"] in ({"forged": 1}, {"forged": 2}, {"honest": True})
+    for _ in range(5):
+        assert server.result("forging", {"what": "two answers"}) == {"forged": 1}
+
+
+def test_a_second_answer_that_comes_late_ends_the_worker_and_no_call(server: RunningServer):
+    fresh_worker(server)
+    pid = server.result("forging", {"late": 0.2})["pid"]
+    eventually(lambda: not is_alive(pid), "end of the worker")
+    assert server.result("forging", {"what": "none"})["pid"] != pid
+
+
+def test_a_second_answer_that_comes_during_the_next_call_does_not_harm_that_call(server: RunningServer):
+    fresh_worker(server)
+    pid = server.result("forging", {"late": 0.8})["pid"]
+    honest = server.result("forging", {"late": 60.0, "seconds": 1.5})
+    assert honest == {"honest": True, "pid": pid}
+    assert server.result("forging", {"what": "none"})["pid"] != pid
+
+
+def test_what_is_left_behind_an_answer_is_not_read_into_the_next(server: RunningServer):
+    fresh_worker(server)
+    for _ in range(5):
+        assert server.result("forging", {"what": "an answer and half a frame"}) == {"forged": 1}
+    assert server.result("forging", {"what": "none"})["honest"] is True
+
+
+def test_half_a_frame_is_no_answer(quick: RunningServer):
+    """The worker's own answer is read into it: there is none in time."""
+    assert_error(quick.analyze("forging", {"what": "half a frame"}), 400, "plugin_timeout")
+    assert quick.result("forging", {"what": "none"})["honest"] is True
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[RunningServer]:
+    home = make_home(tmp_path, "forging")
+    home.data.mkdir()
+    (home.data / "plugins.toml").write_text("[forging.limits]\ntimeout_s = 1.0\n")
+    with running(home) as started:
+        yield started
 
 
 def test_a_forged_failure_is_bounded_and_cannot_bring_a_foreign_code(server: RunningServer):

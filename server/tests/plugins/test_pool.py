@@ -329,7 +329,9 @@ async def test_a_deadline_nearer_than_the_time_limit_ends_the_call(pools: Any, s
 async def test_progress_goes_to_the_calls_own_sink(pools: Any, scripted: Source) -> None:
     seen: list[tuple[float, float, str]] = []
     pool = pools.make(scripted)
-    set_current_execution(ExecutionContext("c1", progress=lambda done, total, said: seen.append((done, total, said))))
+    set_current_execution(
+        ExecutionContext("c1", progress=lambda _, done, total, said: seen.append((done, total, said)))
+    )
     await pool.run_async(payload(steps=5))
     assert seen[-1] == (5.0, 5.0, "step")
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
@@ -453,9 +455,31 @@ async def test_a_plugin_that_has_changed_since_it_was_discovered_is_failed(pools
     assert [availability for availability, _ in pools.said] == [Availability.FAILED]
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.002, 0.01, 0.03, 0.1])
+async def test_a_caller_that_leaves_while_a_worker_is_started_leaves_nothing_behind(
+    pools: Any, scripted: Source, confinement: Confinement, after_s: float
+) -> None:
+    pool = pools.make(scripted)
+    await pool.run_async(payload())  # whatever is opened once, is
+    await pool.retire()
+    before = descriptors()
+    for _ in range(4):
+        call = asyncio.create_task(pools.make(scripted).run_async(payload()))
+        await asyncio.sleep(after_s)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert await until(lambda: not list(confinement.scratch_root.glob("worker-*")))
+    assert await until(lambda: descriptors() <= before)
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 async def test_a_source_that_is_gone_is_a_reason(pools: Any, scripted: Source) -> None:
     Path(scripted.value).unlink()
-    with pytest.raises(PluginRefused, match="FileNotFoundError"):
+    with pytest.raises(PluginRefused, match="is not there any more"):
         await pools.make(scripted).run_async(payload())
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import uvloop
 
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
+from app.plugins.sandbox.launch import NICER_BY
 from app.plugins.sandbox.worker_process import WorkerProcess
 from sightgate.manifest import Source
 
@@ -38,5 +40,16 @@ async def _started_while_the_loop_is_held_up(folder: Path) -> list[dict[str, Any
     worker = await starting
     try:
         return await worker.ready(20)
+    finally:
+        await worker.end()
+
+
+async def test_a_worker_leaves_the_processors_to_the_server_first(tmp_path: Path) -> None:
+    (tmp_path / "quick.py").write_text(PLUGIN)
+    spec = WorkerSpec(Source("path", str(tmp_path / "quick.py"), "quick"), "quick")
+    worker = await WorkerProcess.start(spec, Confinement(tmp_path / "scratch"))
+    try:
+        await worker.ready(20)
+        assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0) + NICER_BY
     finally:
         await worker.end()

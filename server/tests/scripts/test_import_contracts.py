@@ -25,11 +25,12 @@ TYPES: dict[str, type[Contract]] = {
     "protected": ProtectedContract,
 }
 FORBIDDEN = [
-    ("whole-server", "app.storage.jobs", "app.plugins.loader.plugin_registry"),
+    ("whole-server", "app.storage.store", "app.plugins.loader.plugin_registry"),
     ("whole-server", "app.services.analysis_service", "app.api.schemas"),
+    ("whole-server", "app.outbound.client", "app.storage.blobs"),
     ("whole-server", "app.newcomer", "app.governance.errors"),
     ("doors-to-storage", "app.services.job_management_service", "app.services.execution.seats"),
-    ("doors-to-storage", "app.storage.jobs", "app.services.job_management_service"),
+    ("doors-to-storage", "app.storage.store", "app.services.job_management_service"),
     ("execution-to-workers", "app.plugins.loader.plugin_registry", "app.plugins.runtime.tool_runner"),
     ("execution-to-workers", "app.plugins.sandbox.pool", "app.plugins.loader.plugin_registry"),
     ("governance-imports", "app.governance.validation", "sightgate.worker"),
@@ -46,6 +47,10 @@ FORBIDDEN = [
     ("libraries-beneath", "app.plugins.runtime.tool_runner", "fastapi"),
     ("libraries-beneath", "app.governance.validation", "sqlalchemy"),
     ("database-library", "app.services.job_management_service", "sqlalchemy"),
+    ("database-library", "app.services.webhook_service", "obstore"),
+    ("way-out", "app.api.routes.jobs", "app.outbound.client"),
+    ("way-out", "app.plugins.sandbox.pool", "app.outbound.client"),
+    ("http-client", "app.services.webhook_service", "httpx"),
     ("web-library", "app.services.analysis_service", "starlette"),
 ]
 

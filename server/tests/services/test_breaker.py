@@ -15,7 +15,7 @@ from app.services.execution.breaker import (
     Quarantine,
 )
 
-RULES = BreakerRules(ends=3, within_s=60.0, rest_s=30.0)
+RULES = BreakerRules(ends=3, within_s=60.0, rest_s=30.0, longest_rest_s=200.0)
 OTHER_CODES = [None, *sorted(set(ERROR_CODES) - WORKER_ENDS)]
 
 
@@ -93,8 +93,59 @@ def test_a_trial_that_ends_the_worker_opens_it_for_another_rest(breaker: Breaker
     assert breaker.allows()
     assert breaker.record(code) is True
     assert breaker.state is BreakerState.OPEN
-    assert breaker.retry_after_s() == 30.0
+    assert breaker.retry_after_s() == 60.0
     assert breaker.reason
+
+
+def rests_of_failed_trials(breaker: Breaker, clock: Clock, times: int) -> list[float]:
+    rests = []
+    for _ in range(times):
+        rests.append(breaker.retry_after_s())
+        clock.now += breaker.retry_after_s()
+        assert breaker.allows()
+        breaker.record("plugin_crashed")
+    return rests
+
+
+def test_each_rest_that_did_not_help_is_twice_as_long_up_to_a_limit(breaker: Breaker, clock: Clock) -> None:
+    broken(breaker)
+    assert rests_of_failed_trials(breaker, clock, 6) == [30.0, 60.0, 120.0, 200.0, 200.0, 200.0]
+
+
+def test_a_trial_that_succeeds_only_once_does_not_make_the_rests_short_again(breaker: Breaker, clock: Clock) -> None:
+    broken(breaker)
+    rests_of_failed_trials(breaker, clock, 2)
+    clock.now += breaker.retry_after_s()
+    assert breaker.allows()
+    breaker.record(None)
+    broken(breaker)
+    assert breaker.retry_after_s() == 200.0
+
+
+def test_a_plugin_that_was_sound_for_long_enough_rests_as_for_the_first_time(breaker: Breaker, clock: Clock) -> None:
+    broken(breaker)
+    rests_of_failed_trials(breaker, clock, 2)
+    clock.now += breaker.retry_after_s()
+    assert breaker.allows()
+    breaker.record(None)
+    clock.now += 60.1
+    broken(breaker)
+    assert (breaker.retry_after_s(), breaker.rests) == (30.0, 1)
+
+
+def test_a_reload_forgets_the_rests(breaker: Breaker, clock: Clock) -> None:
+    broken(breaker)
+    rests_of_failed_trials(breaker, clock, 2)
+    breaker.close(forget=True)
+    broken(breaker)
+    assert breaker.retry_after_s() == 30.0
+
+
+def test_a_rest_of_no_length_stays_one(clock: Clock) -> None:
+    breaker = Breaker(BreakerRules(ends=1, rest_s=0.0), clock)
+    for _ in range(100):
+        breaker.record("plugin_crashed")
+        assert breaker.allows()
 
 
 def test_a_trial_that_came_to_nothing_lets_another_try_at_once(breaker: Breaker, clock: Clock) -> None:
@@ -129,7 +180,14 @@ class BreakerMachine(RuleBasedStateMachine):
         self.breaker = Breaker(RULES, self.clock)
         self.ends: list[float] = []
         self.opened: float | None = None
+        self.closed: float | None = None
+        self.rests = 0
         self.trial = False
+
+    def open(self) -> None:
+        sound = self.closed is not None and self.clock.now - self.closed > RULES.within_s
+        self.rests = 1 if sound else self.rests + 1
+        self.opened, self.closed = self.clock.now, None
 
     @rule(seconds=st.floats(0, 50))
     def time_passes(self, seconds: float) -> None:
@@ -137,7 +195,8 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @rule()
     def a_call_asks(self) -> None:
-        expected = self.opened is None or (not self.trial and self.clock.now >= self.opened + RULES.rest_s)
+        rest_s = min(30.0 * 2 ** (self.rests - 1), 200.0)
+        expected = self.opened is None or (not self.trial and self.clock.now >= self.opened + rest_s)
         assert self.breaker.allows() is expected
         if expected and self.opened is not None:
             self.trial = True
@@ -148,7 +207,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.ends.append(self.clock.now)
         last = self.ends[-RULES.ends :]
         if len(last) == RULES.ends and last[-1] - last[0] <= RULES.within_s:
-            self.opened = self.clock.now
+            self.open()
         assert self.breaker.record(code) is (self.opened is not None)
 
     @precondition(lambda self: self.trial)
@@ -157,10 +216,10 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.breaker.record(code) is True
         self.trial = False
         if code in ("plugin_crashed", "plugin_unavailable"):
-            self.opened = self.clock.now
+            self.open()
             self.ends.append(self.clock.now)
         else:
-            self.opened, self.ends = None, []
+            self.opened, self.ends, self.closed = None, [], self.clock.now
 
     @precondition(lambda self: self.trial)
     @rule()

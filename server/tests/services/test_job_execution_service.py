@@ -13,7 +13,8 @@ from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.plugins.loader.plugin_registry import PluginRegistry
 from app.services.execution.job_execution_service import JobExecutionService
-from app.storage.jobs import Job, new_job_id
+from app.storage.job_ids import new_job_id
+from app.storage.records import Job
 from app.wiring import Sightgate
 from sightgate.check import sample_png
 

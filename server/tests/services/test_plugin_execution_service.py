@@ -286,7 +286,29 @@ async def test_a_trial_that_fails_makes_it_rest_again() -> None:
     desk.clock.now += 30
     assert code_of(await desk.call(code="plugin_timeout")) == "plugin_timeout"
     assert code_of(await desk.call()) == "plugin_unavailable"
-    assert desk.service.retry_after_s("ant") == 30.0
+    assert desk.service.retry_after_s("ant") == 60.0
+    assert (desk.service.health("ant").rests, desk.service.would_run("ant")) == (2, False)
+    desk.clock.now += 60
+    assert desk.service.would_run("ant")
+
+
+@pytest.mark.parametrize("breaker_is_open", [False, True])
+async def test_a_job_is_refused_by_the_same_judgement_as_a_call(breaker_is_open: bool) -> None:
+    desk = Desk(ends=1)
+    if breaker_is_open:
+        await desk.call(code="plugin_timeout")
+        desk.service.check("ant")  # its jobs wait until it has rested
+    desk.registry.set_availability("ant", Availability.UNAVAILABLE, "off", "plugin_disabled")
+    with pytest.raises(PluginRefused) as refused:
+        desk.service.check("ant")
+    assert refused.value.code == code_of(await desk.call()) == "plugin_disabled"
+    assert not desk.service.would_run("ant")
+
+
+async def test_an_unknown_plugin_would_not_run() -> None:
+    desk = Desk()
+    assert desk.service.would_run("ant")
+    assert not desk.service.would_run("bee")
 
 
 async def test_a_trial_whose_caller_leaves_lets_the_next_try() -> None:
@@ -318,7 +340,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again_after_a_rest() -> 
     assert len(desk.tasks.begun) == 1
     desk.clock.now += 30
     assert code_of(await desk.call(refuse=True)) == "plugin_unavailable"
-    desk.clock.now += 30
+    desk.clock.now += 60
     assert code_of(await desk.call()) is None
     assert (desk.status()["state"], desk.status()["reason"]) == ("SUCCESS", None)
 

@@ -1,13 +1,13 @@
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.stores import NOW, Place, PostgresPlace, SqlitePlace
 
 from app.governance.job_lifecycle import JobStatus
-from app.storage.jobs import Job, JobStore, new_job_id
-
-NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+from app.storage.job_ids import new_job_id
+from app.storage.records import Job
+from app.storage.store import JobStore
 
 
 @pytest.fixture
@@ -15,9 +15,17 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "data" / "sightgate.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, database: Path) -> Place:
+    """Where each kind of store can keep its database."""
+    if request.param == "sqlite":
+        return SqlitePlace(database)
+    return PostgresPlace(request.getfixturevalue("postgres"))
+
+
 @pytest.fixture
-async def store(database: Path) -> AsyncIterator[JobStore]:
-    async with await JobStore.open(database) as opened:
+async def store(place: Place) -> AsyncIterator[JobStore]:
+    async with await place.open() as opened:
         yield opened
 
 

@@ -1,106 +1,148 @@
+"""What every blob store promises, in a folder and in a real S3-compatible server on loopback."""
+
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.s3_server import BUCKET, s3_server
 
-from app.storage.blobs import BlobStore
-from app.storage.errors import BlobCorrupt, BlobMissing, StorageClosed
+from app.storage.blobs import Blobs, collect_garbage, open_blobs
+from app.storage.errors import BlobMissing, StorageClosed, StorageError
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "deep" / "blobs"
+LATER = timedelta(hours=1)
 
 
-@pytest.fixture
-async def blobs(folder: Path) -> AsyncIterator[BlobStore]:
-    store = BlobStore(folder)
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def blobs(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Blobs]:
+    if request.param == "folder":
+        store = open_blobs(tmp_path / "deep" / "blobs")
+    else:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        endpoint = request.getfixturevalue("s3_endpoint")
+        store = open_blobs(f"s3://{BUCKET}/{tmp_path.name}?endpoint={endpoint}")
     yield store
     await store.close()
 
 
-def _file(folder: Path, digest: str) -> Path:
-    return folder / digest[:2] / digest[2:4] / digest
+async def _digests(blobs: Blobs, older_than: datetime) -> set[str]:
+    return {digest async for digest in blobs.older_than(older_than)}
 
 
 @pytest.mark.parametrize("data", [b"", b"x", os.urandom(300_000)])
-async def test_what_was_put_comes_back(blobs: BlobStore, folder: Path, data: bytes) -> None:
+async def test_what_was_put_comes_back(blobs: Blobs, data: bytes) -> None:
     digest = await blobs.put(data)
     assert digest == hashlib.sha256(data).hexdigest()
     assert await blobs.get(digest) == data
-    assert _file(folder, digest).stat().st_mode & 0o077 == 0
-    assert list((folder / "incoming").iterdir()) == []
 
 
-async def test_a_blob_that_is_there_is_not_written_again(blobs: BlobStore, folder: Path) -> None:
-    digest = await blobs.put(b"once")
-    os.utime(_file(folder, digest), (1, 1))
-    before = _file(folder, digest).stat()
-    assert await blobs.put(b"once") == digest
-    after = _file(folder, digest).stat()
-    assert after.st_ino == before.st_ino
-    assert after.st_mtime > before.st_mtime  # but it is seen to be wanted
+async def test_many_come_back_in_their_order(blobs: Blobs) -> None:
+    many = [os.urandom(size) for size in range(250)] + [b"twice", b"twice"]
+    digests = await blobs.put_many(many)
+    assert digests == [hashlib.sha256(data).hexdigest() for data in many]
+    assert await asyncio.gather(*map(blobs.get, digests)) == many
+    assert await blobs.put_many([]) == []
 
 
-async def test_a_blob_of_another_length_is_written_again(blobs: BlobStore, folder: Path) -> None:
-    digest = await blobs.put(b"whole")
-    _file(folder, digest).write_bytes(b"wh")
-    await blobs.put(b"whole")
-    assert await blobs.get(digest) == b"whole"
+async def test_callers_at_the_same_time_each_get_their_own(blobs: Blobs) -> None:
+    many = [os.urandom(1000) for _ in range(200)]
+    digests = await asyncio.gather(*map(blobs.put, many))
+    assert await asyncio.gather(*map(blobs.get, digests)) == many
 
 
-async def test_a_changed_blob_is_refused(blobs: BlobStore, folder: Path) -> None:
-    digest = await blobs.put(b"right")
-    _file(folder, digest).write_bytes(b"wrong")
-    with pytest.raises(BlobCorrupt):
-        await blobs.get(digest)
+async def test_a_caller_that_leaves_takes_nobody_along(blobs: Blobs) -> None:
+    leaving = [asyncio.create_task(blobs.put(b"leaving %d" % number)) for number in range(5)]
+    staying = [asyncio.create_task(blobs.put(b"staying %d" % number)) for number in range(5)]
+    await asyncio.sleep(0)
+    for task in leaving:
+        task.cancel()
+    assert [await blobs.get(digest) for digest in await asyncio.gather(*staying)] == [
+        b"staying %d" % number for number in range(5)
+    ]
 
 
-async def test_a_missing_blob_is_refused_and_deleting_it_is_no_fault(blobs: BlobStore) -> None:
-    digest = await blobs.put(b"here")
-    await blobs.delete(digest)
-    await blobs.delete(digest)
+async def test_a_missing_blob_is_refused_and_deleting_it_is_no_fault(blobs: Blobs) -> None:
+    digest, other = await blobs.put_many([b"here", b"beside it"])
+    assert await blobs.delete(digest) is True
+    assert await blobs.delete(digest) is False
     with pytest.raises(BlobMissing):
         await blobs.get(digest)
+    assert await blobs.get(other) == b"beside it"
+    assert await blobs.put(b"here") == digest
+    assert await blobs.get(digest) == b"here"
 
 
 @pytest.mark.parametrize(
     "digest",
     ["", "../../etc/passwd", "a" * 63, "a" * 65, "A" * 64, "g" * 64, "a" * 64 + "\n", "/" + "a" * 63, "٣" * 64],
 )
-async def test_what_is_no_digest_never_becomes_a_path(blobs: BlobStore, digest: str) -> None:
+async def test_what_is_no_digest_never_becomes_a_path(blobs: Blobs, digest: str) -> None:
     with pytest.raises(ValueError, match="64 lower-case"):
         await blobs.get(digest)
     with pytest.raises(ValueError, match="64 lower-case"):
         await blobs.delete(digest)
 
 
-async def test_many_put_the_same_at_once(folder: Path) -> None:
-    stores = [BlobStore(folder) for _ in range(3)]
-    digests = await asyncio.gather(*(store.put(b"same" * 1000) for store in stores for _ in range(10)))
-    assert len(set(digests)) == 1
-    assert await stores[0].get(digests[0]) == b"same" * 1000
-    for store in stores:
-        await store.close()
+async def test_blobs_are_found_by_their_age(blobs: Blobs) -> None:
+    digests = await blobs.put_many([b"1", b"2", b"3"])
+    now = datetime.now(UTC)
+    assert await _digests(blobs, now - LATER) == set()
+    assert await _digests(blobs, now + LATER) == set(digests)
 
 
-async def test_what_a_dead_server_left_half_written_is_removed(folder: Path) -> None:
-    (folder / "incoming").mkdir(parents=True)
-    old, young = folder / "incoming" / "old", folder / "incoming" / "young"
-    old.touch()
-    young.touch()
-    os.utime(old, (1, 1))
-    blobs = BlobStore(folder)
-    await blobs.put(b"x")
+async def test_a_blob_that_was_put_again_is_not_deleted_as_old(blobs: Blobs) -> None:
+    digest = await blobs.put(b"wanted")
+    assert await blobs.delete(digest, unless_put_since=datetime.now(UTC) - LATER) is False
+    assert await blobs.get(digest) == b"wanted"
+    assert await blobs.delete(digest, unless_put_since=datetime.now(UTC) + LATER) is True
+
+
+async def test_garbage_is_what_is_old_and_needed_by_nothing(blobs: Blobs) -> None:
+    digests = await blobs.put_many([b"%d" % number for number in range(700)])
+    needed = set(digests[::7])
+
+    async def unreferenced(asked: Collection[str]) -> frozenset[str]:
+        return frozenset(asked) - needed
+
+    now = datetime.now(UTC)
+    assert await collect_garbage(blobs, unreferenced, now - LATER) == 0
+    assert await collect_garbage(blobs, unreferenced, now + LATER) == 600
+    assert await _digests(blobs, now + LATER) == needed
+    assert await blobs.get(digests[0]) == b"0"
+
+
+async def test_a_closed_store_refuses(blobs: Blobs) -> None:
+    digest = await blobs.put(b"x")
     await blobs.close()
-    assert [file.name for file in (folder / "incoming").iterdir()] == ["young"]
+    for question in (blobs.put(b"x"), blobs.put_many([b"x"]), blobs.get(digest), blobs.delete(digest)):
+        with pytest.raises(StorageClosed):
+            await question
 
 
-async def test_a_closed_store_refuses(folder: Path) -> None:
-    blobs = BlobStore(folder)
-    await blobs.close()
-    with pytest.raises(StorageClosed):
-        await blobs.put(b"x")
+@pytest.mark.parametrize("url", ["s3://", "s3:///prefix", "s3://key:secret@bucket", "s3://bucket?secret=x"])
+def test_a_url_that_names_no_bucket_or_holds_a_secret_is_refused(url: str) -> None:
+    with pytest.raises(StorageError, match="must be s3://"):
+        open_blobs(url)
+
+
+async def test_a_bucket_that_is_not_there_is_a_failure_of_the_storage(
+    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    store = open_blobs(f"s3://other?endpoint={s3_endpoint}")
+    with pytest.raises(StorageError, match="no such bucket"):
+        await store.put(b"x")
+    await store.close()

@@ -2,17 +2,18 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
+from support.stores import ENDED, Place, add, claim, ended, lease, without_lease
 
 from app.governance.job_lifecycle import IllegalTransition, JobStatus
-from app.storage.errors import CursorError, JobExists, JobMissing, NotStorable, StorageClosed, UnsupportedDatabase
-from app.storage.jobs import Job, JobFilter, JobInput, JobStore, new_job_id
+from app.storage.errors import CursorError, JobExists, JobMissing, NotStorable, StorageClosed
+from app.storage.job_ids import new_job_id
+from app.storage.records import Job, JobFilter, JobInput, Released
+from app.storage.store import JobStore
 
 Make = Callable[..., Job]
-ENDED = datetime(2030, 1, 2, 3, 4, 6, 1, tzinfo=UTC)
 INPUT = JobInput("image", "image/png", "ab" * 32, 1234)
 
 
@@ -26,7 +27,7 @@ async def test_a_job_comes_back_as_it_was_added(store: JobStore, waiting: Make) 
         deadline=ENDED,
         waiting_ms=0.25,
     )
-    await store.add(job, [INPUT, replace(INPUT, role="reference", size=2**40)])
+    await add(store, job, [INPUT, replace(INPUT, role="reference", size=2**40)])
     assert await store.get(job.id) == job
     assert await store.inputs(job.id) == [INPUT, replace(INPUT, role="reference", size=2**40)]
 
@@ -35,7 +36,7 @@ async def test_times_of_other_zones_come_back_in_utc(store: JobStore, waiting: M
     from zoneinfo import ZoneInfo
 
     job = waiting(created_at=datetime(2030, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin")))
-    await store.add(job)
+    await add(store, job)
     found = await store.get(job.id)
     assert found is not None
     assert found.created_at == job.created_at
@@ -52,9 +53,9 @@ async def test_reads_see_every_record_made_before_them(store: JobStore, running:
         job = running()
         store.record(job)
         assert await store.get(job.id) == job
-        store.record_end(job.id, JobStatus.SUCCESS, {"a": 1}, None, ENDED, 0.5, 7.25)
-        ended = replace(job, status=JobStatus.SUCCESS, result={"a": 1}, ended_at=ENDED, waiting_ms=0.5, running_ms=7.25)
-        assert await store.get(job.id) == ended
+        store.record_end(ended(job.id, JobStatus.SUCCESS, {"a": 1}, None, waiting_ms=0.5, running_ms=7.25))
+        after = replace(job, status=JobStatus.SUCCESS, result={"a": 1}, ended_at=ENDED, waiting_ms=0.5, running_ms=7.25)
+        assert await store.get(job.id) == after
     assert store.lost_records == 0
 
 
@@ -68,7 +69,9 @@ async def test_a_record_and_its_end_are_the_same_job_written_together_or_apart(
     if apart:
         await store.get(jobs[0].id)
     for job in jobs:
-        store.record_end(job.id, JobStatus.FAILED, None, {"n": 1}, ENDED, 1.0, 2.0, started_at=ENDED)
+        store.record_end(
+            ended(job.id, JobStatus.FAILED, None, {"n": 1}, waiting_ms=1.0, running_ms=2.0, started_at=ENDED)
+        )
     end = {"status": JobStatus.FAILED, "error": {"n": 1}, "ended_at": ENDED, "started_at": ENDED}
     for job in jobs:
         assert await store.get(job.id) == replace(job, **end, waiting_ms=1.0, running_ms=2.0)
@@ -80,7 +83,7 @@ async def test_records_may_come_from_many_threads(store: JobStore, running: Make
         for _ in range(200):
             job = running()
             store.record(job)
-            store.record_end(job.id, JobStatus.SUCCESS, {}, None, ENDED, 0, 0)
+            store.record_end(ended(job.id, JobStatus.SUCCESS, {}, None, waiting_ms=0, running_ms=0))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -99,23 +102,23 @@ async def test_options_that_utf8_cannot_hold_are_kept(store: JobStore, running: 
     assert await store.get(job.id) == job
 
 
-async def test_closing_writes_what_was_recorded(database: Path, running: Make) -> None:
-    store = await JobStore.open(database)
+async def test_closing_writes_what_was_recorded(place: Place, running: Make) -> None:
+    store = await place.open()
     jobs = [running() for _ in range(500)]
     for job in jobs:
         store.record(job)
     await store.close()
-    async with await JobStore.open(f"sqlite:///{database}") as again:
+    async with await place.open() as again:
         assert [job.id for job in (await again.list(limit=500)).jobs] == [job.id for job in reversed(jobs)]
 
 
-async def test_a_closed_store_refuses_and_counts(database: Path, running: Make, waiting: Make) -> None:
-    store = await JobStore.open(database)
+async def test_a_closed_store_refuses_and_counts(place: Place, running: Make, waiting: Make) -> None:
+    store = await place.open()
     await store.close()
     await store.close()
     store.record(running())
     assert store.lost_records == 1
-    for refused in (store.get("a"), store.add(waiting()), store.claim({"ocr": 1}), store.list(), store.count_pending()):
+    for refused in (store.get("a"), add(store, waiting()), claim(store, {"ocr": 1}), store.list(), store.waiting()):
         with pytest.raises(StorageClosed):
             await refused
     assert await store.check() == "The storage is closed"
@@ -123,9 +126,9 @@ async def test_a_closed_store_refuses_and_counts(database: Path, running: Make, 
 
 async def test_a_second_job_of_one_id_is_refused_alone(store: JobStore, waiting: Make) -> None:
     first, others = waiting(), [waiting() for _ in range(20)]
-    await store.add(first, [INPUT])
+    await add(store, first, [INPUT])
     outcomes = await asyncio.gather(
-        *(store.add(job, [INPUT]) for job in [*others[:10], replace(first, plugin="other"), *others[10:]]),
+        *(add(store, job, [INPUT]) for job in [*others[:10], replace(first, plugin="other"), *others[10:]]),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes].count(JobExists) == 1
@@ -135,15 +138,15 @@ async def test_a_second_job_of_one_id_is_refused_alone(store: JobStore, waiting:
 
 async def test_what_is_no_json_is_refused_alone(store: JobStore, waiting: Make, running: Make) -> None:
     bad, good = waiting(options={"x": object()}), waiting()
-    outcomes = await asyncio.gather(store.add(bad), store.add(good), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [NotStorable, type(None)]
+    outcomes = await asyncio.gather(add(store, bad), add(store, good), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [NotStorable, Job]
     assert await store.get(bad.id) is None
     assert await store.get(good.id) == good
     with pytest.raises(NotStorable):
-        await store.add(waiting(created_at=datetime(2030, 1, 1)))
-    await store.claim({"ocr": 1})
+        await add(store, waiting(created_at=datetime(2030, 1, 1)))
+    await claim(store, {"ocr": 1})
     with pytest.raises(NotStorable):
-        await store.end(good.id, JobStatus.SUCCESS, {"x": object()}, None, ENDED, 0, 0)
+        await store.end(ended(good.id, JobStatus.SUCCESS, {"x": object()}, None, waiting_ms=0, running_ms=0, attempt=1))
     store.record(running(plugin="\ud800"))
     store.record(running(options={"x": object()}))
     later = running()
@@ -161,69 +164,59 @@ async def test_claim_takes_by_priority_then_age_within_what_is_free(store: JobSt
         waiting("faces"),
     )
     for job in (low, first, second, third, other):
-        await store.add(job)
-    claimed = await store.claim({"ocr": 3, "faces": 0, "unknown": 7})
+        await add(store, job)
+    claimed = await claim(store, {"ocr": 3, "faces": 0, "unknown": 7})
     assert [job.id for job in claimed] == [third.id, first.id, second.id]
     for job in claimed:
         assert job.status is JobStatus.RUNNING
         assert job.attempt == 1
         assert job.started_at is not None
-        assert await store.get(job.id) == job
-    assert [job.id for job in await store.claim({"ocr": 3, "faces": 1})] == [other.id, low.id]
-    assert await store.claim({"ocr": 3, "faces": 1}) == []
-    assert await store.claim({}) == []
+        assert without_lease(await store.get(job.id)) == without_lease(job)
+    assert [job.id for job in await claim(store, {"ocr": 3, "faces": 1})] == [other.id, low.id]
+    assert await claim(store, {"ocr": 3, "faces": 1}) == []
+    assert await claim(store, {}) == []
 
 
 async def test_one_job_can_be_claimed_by_its_id_once(store: JobStore, waiting: Make, running: Make) -> None:
     job, other, call = waiting(), waiting(priority=9), running(status=JobStatus.PENDING)
-    await store.add(job)
-    await store.add(other)
+    await add(store, job)
+    await add(store, other)
     store.record(call)
-    first, second = await asyncio.gather(store.claim_job(job.id), store.claim_job(job.id))
+    first, second = await asyncio.gather(store.claim_job(job.id, lease()), store.claim_job(job.id, lease()))
     assert second is None
     assert first is not None
     assert (first.id, first.status, first.attempt) == (job.id, JobStatus.RUNNING, 1)
-    assert await store.get(job.id) == first
-    assert await store.claim_job(call.id) is None
-    assert await store.claim_job(new_job_id()) is None
-    assert [one.id for one in await store.claim({"ocr": 5})] == [other.id]
-
-
-async def test_a_store_that_was_never_started_can_be_closed(database: Path, waiting: Make) -> None:
-    store = JobStore(database)
-    asked = asyncio.create_task(store.add(waiting()))
-    await asyncio.sleep(0)
-    await store.close()
-    with pytest.raises(StorageClosed):
-        await asked
-    assert not database.exists()
+    assert without_lease(await store.get(job.id)) == without_lease(first)
+    assert await store.claim_job(call.id, lease()) is None
+    assert await store.claim_job(new_job_id(), lease()) is None
+    assert [one.id for one in await claim(store, {"ocr": 5})] == [other.id]
 
 
 async def test_no_job_is_claimed_twice(store: JobStore, waiting: Make) -> None:
     jobs = [waiting() for _ in range(60)]
-    await asyncio.gather(*(store.add(job) for job in jobs))
-    claims = await asyncio.gather(*(store.claim({"ocr": 7}) for _ in range(12)))
+    await asyncio.gather(*(add(store, job) for job in jobs))
+    claims = await asyncio.gather(*(claim(store, {"ocr": 7}) for _ in range(12)))
     assert sorted(job.id for claim in claims for job in claim) == sorted(job.id for job in jobs)
 
 
 async def test_a_call_that_somebody_waits_for_is_never_claimed(store: JobStore, running: Make) -> None:
     store.record(running(status=JobStatus.PENDING))
-    assert await store.claim({"ocr": 1}) == []
-    assert await store.count_pending() == {}
+    assert await claim(store, {"ocr": 1}) == []
+    assert await store.waiting() == []
 
 
 async def test_a_terminal_job_never_changes(store: JobStore, waiting: Make) -> None:
     job = waiting()
-    await store.add(job)
+    await add(store, job)
     with pytest.raises(IllegalTransition):
-        await store.end(job.id, JobStatus.SUCCESS, {"too": "soon"}, None, ENDED, 0, 0)
-    await store.claim({"ocr": 1})
-    await store.end(job.id, JobStatus.SUCCESS, {"a": 1}, None, ENDED, 1.5, 2.5)
+        await store.end(ended(job.id, JobStatus.SUCCESS, {"too": "soon"}, None, waiting_ms=0, running_ms=0, attempt=1))
+    await claim(store, {"ocr": 1})
+    await store.end(ended(job.id, JobStatus.SUCCESS, {"a": 1}, None, waiting_ms=1.5, running_ms=2.5, attempt=1))
     before = await store.get(job.id)
     for status in JobStatus:
         with pytest.raises(IllegalTransition):
-            await store.end(job.id, status, None, {"other": 1}, ENDED, 0, 0)
-    store.record_end(job.id, JobStatus.CANCELLED, None, None, ENDED, 0, 0)
+            await store.end(ended(job.id, status, None, {"other": 1}, waiting_ms=0, running_ms=0, attempt=1))
+    store.record_end(ended(job.id, JobStatus.CANCELLED, None, None, waiting_ms=0, running_ms=0))
     assert await store.get(job.id) == before
     assert before is not None
     assert (before.result, before.waiting_ms, before.running_ms) == ({"a": 1}, 1.5, 2.5)
@@ -232,23 +225,27 @@ async def test_a_terminal_job_never_changes(store: JobStore, waiting: Make) -> N
 
 async def test_an_illegal_end_spoils_nothing_that_is_written_with_it(store: JobStore, waiting: Make) -> None:
     jobs = [waiting() for _ in range(10)]
-    await asyncio.gather(*(store.add(job) for job in jobs))
-    await store.claim({"ocr": 10})
-    ends = [store.end(job.id, JobStatus.SUCCESS, {}, None, ENDED, 0, 0) for job in jobs for _ in range(2)]
+    await asyncio.gather(*(add(store, job) for job in jobs))
+    await claim(store, {"ocr": 10})
+    ends = [
+        store.end(ended(job.id, JobStatus.SUCCESS, {}, None, waiting_ms=0, running_ms=0, attempt=1))
+        for job in jobs
+        for _ in range(2)
+    ]
     outcomes = await asyncio.gather(*ends, return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [type(None), IllegalTransition] * 10
+    assert [type(outcome) for outcome in outcomes] == [Released, IllegalTransition] * 10
 
 
 async def test_a_record_that_cannot_end_so_keeps_its_row(store: JobStore, running: Make) -> None:
     job = running(status=JobStatus.PENDING)
     store.record(job)
-    store.record_end(job.id, JobStatus.SUCCESS, {}, None, ENDED, 0, 0)
+    store.record_end(ended(job.id, JobStatus.SUCCESS, {}, None, waiting_ms=0, running_ms=0))
     assert await store.get(job.id) == job
     assert store.lost_records == 1
     twice = running()
     store.record(twice)
-    store.record_end(twice.id, JobStatus.SUCCESS, {"first": 1}, None, ENDED, 0, 0)
-    store.record_end(twice.id, JobStatus.FAILED, None, {"second": 1}, ENDED, 0, 0)
+    store.record_end(ended(twice.id, JobStatus.SUCCESS, {"first": 1}, None, waiting_ms=0, running_ms=0))
+    store.record_end(ended(twice.id, JobStatus.FAILED, None, {"second": 1}, waiting_ms=0, running_ms=0))
     found = await store.get(twice.id)
     assert found is not None
     assert found.result == {"first": 1}
@@ -257,8 +254,8 @@ async def test_a_record_that_cannot_end_so_keeps_its_row(store: JobStore, runnin
 
 async def test_the_end_of_an_unknown_job_is_refused(store: JobStore) -> None:
     with pytest.raises(JobMissing):
-        await store.end(new_job_id(), JobStatus.FAILED, None, {}, ENDED, 0, 0)
-    store.record_end(new_job_id(), JobStatus.FAILED, None, {}, ENDED, 0, 0)
+        await store.end(ended(new_job_id(), JobStatus.FAILED, None, {}, waiting_ms=0, running_ms=0, attempt=1))
+    store.record_end(ended(new_job_id(), JobStatus.FAILED, None, {}, waiting_ms=0, running_ms=0))
     await store.list()
     assert store.lost_records == 1
 
@@ -267,7 +264,7 @@ async def test_the_listing_pages_newest_first_without_results(store: JobStore, r
     jobs = [running(plugin=f"p{n % 3}") for n in range(25)]
     for job in jobs:
         store.record(job)
-        store.record_end(job.id, JobStatus.SUCCESS, {"n": 1}, None, ENDED, 0, 0)
+        store.record_end(ended(job.id, JobStatus.SUCCESS, {"n": 1}, None, waiting_ms=0, running_ms=0))
     seen: list[Job] = []
     cursor: str | None = None
     while True:
@@ -319,28 +316,28 @@ async def test_a_cursor_that_the_listing_did_not_give_out_is_refused(store: JobS
 
 async def test_waiting_jobs_are_counted_by_plugin(store: JobStore, waiting: Make) -> None:
     for plugin in ("a", "b", "b", "c"):
-        await store.add(waiting(plugin))
-    assert await store.count_pending() == {"a": 1, "b": 2, "c": 1}
+        await add(store, waiting(plugin))
+    assert [(one.plugin, one.count) for one in await store.waiting()] == [("a", 1), ("b", 2), ("c", 1)]
     assert await store.plugins_with_pending() == ["a", "b", "c"]
-    await store.claim({"a": 5, "b": 1})
-    assert await store.count_pending() == {"b": 1, "c": 1}
+    await claim(store, {"a": 5, "b": 1})
+    assert [(one.plugin, one.count) for one in await store.waiting()] == [("b", 1), ("c", 1)]
     assert await store.plugins_with_pending() == ["b", "c"]
-    await store.claim({"b": 1, "c": 1})
+    await claim(store, {"b": 1, "c": 1})
     assert await store.plugins_with_pending() == []
 
 
-async def test_recovery_requeues_durable_jobs_and_ends_the_others(database: Path, waiting: Make, running: Make) -> None:
-    async with await JobStore.open(database) as store:
+async def test_recovery_requeues_durable_jobs_and_ends_the_others(place: Place, waiting: Make, running: Make) -> None:
+    async with await place.open() as store:
         again, idle, done = waiting(priority=1), waiting(), waiting(priority=2)
         for job in (again, idle, done):
-            await store.add(job)
-        await store.claim({"ocr": 2})
-        await store.end(done.id, JobStatus.SUCCESS, {"a": 1}, None, ENDED, 0, 0)
-        call, ended = running(waiting_ms=3.0), running()
+            await add(store, job)
+        await claim(store, {"ocr": 2}, seconds=-1)
+        await store.end(ended(done.id, JobStatus.SUCCESS, {"a": 1}, None, waiting_ms=0, running_ms=0, attempt=1))
+        call, other = running(waiting_ms=3.0), running()
         store.record(call)
-        store.record(ended)
-        store.record_end(ended.id, JobStatus.SUCCESS, {}, None, ENDED, 0, 0)
-    async with await JobStore.open(database) as store:
+        store.record(other)
+        store.record_end(ended(other.id, JobStatus.SUCCESS, {}, None, waiting_ms=0, running_ms=0))
+    async with await place.open() as store:
         found = await store.recover(lambda job: {"code": "interrupted", "plugin": job.plugin, "job_id": job.id})
         assert (found.requeued, found.interrupted) == ([again.id], [call.id])
         back, lost = await store.get(again.id), await store.get(call.id)
@@ -349,31 +346,33 @@ async def test_recovery_requeues_durable_jobs_and_ends_the_others(database: Path
         assert lost.ended_at is not None
         error = {"code": "interrupted", "plugin": "ocr", "job_id": call.id}
         assert replace(lost, ended_at=None) == replace(call, status=JobStatus.FAILED, error=error)
-        assert [job.attempt for job in await store.claim({"ocr": 9})] == [2, 1]
+        assert [job.attempt for job in await claim(store, {"ocr": 9}, seconds=-1)] == [2, 1]
         second = await store.recover(lambda _: {})
         assert len(second.requeued) == 2
         assert second.interrupted == []
 
 
-async def test_a_recovery_whose_error_cannot_be_built_changes_nothing(store: JobStore, running: Make) -> None:
+async def test_a_recovery_whose_error_cannot_be_built_changes_nothing(place: Place, running: Make) -> None:
     job = running()
-    store.record(job)
+    async with await place.open() as store:
+        store.record(job)
 
     def fail(_: Job) -> dict[str, object]:
         raise LookupError("no such thing")
 
-    with pytest.raises(LookupError):
-        await store.recover(fail)
-    assert await store.get(job.id) == job
+    async with await place.open() as store:
+        with pytest.raises(LookupError):
+            await store.recover(fail)
+        assert await store.get(job.id) == job
 
 
-async def test_overrides_are_set_changed_and_taken_back(database: Path) -> None:
-    async with await JobStore.open(database) as store:
+async def test_overrides_are_set_changed_and_taken_back(place: Place) -> None:
+    async with await place.open() as store:
         assert await store.plugin_overrides() == {}
         await store.set_plugin_override("ocr", False, "too slow")
         await store.set_plugin_override("faces", True, "")
         await store.set_plugin_override("ocr", True, "mended")
-    async with await JobStore.open(database) as store:
+    async with await place.open() as store:
         found = await store.plugin_overrides()
         assert {name: (one.enabled, one.reason) for name, one in found.items()} == {
             "ocr": (True, "mended"),
@@ -389,34 +388,11 @@ async def test_an_open_store_is_ready(store: JobStore) -> None:
 
 
 async def test_a_cancelled_wait_leaves_the_store_working(store: JobStore, waiting: Make) -> None:
-    task = asyncio.create_task(store.add(waiting()))
+    task = asyncio.create_task(add(store, waiting()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     job = waiting()
-    await store.add(job)
+    await add(store, job)
     assert await store.get(job.id) == job
-
-
-def test_a_store_answers_on_several_event_loops(database: Path, waiting: Make) -> None:
-    store = asyncio.run(JobStore.open(database))
-    jobs = [waiting() for _ in range(3)]
-    for job in jobs:
-        asyncio.run(store.add(job))
-    assert asyncio.run(store.get(jobs[1].id)) == jobs[1]
-    asyncio.run(store.close())
-
-
-@pytest.mark.parametrize("url", ["", ":memory:", "file:x?mode=memory", "postgresql://localhost/x", "sqlite://"])
-async def test_a_database_that_is_not_supported_is_refused(url: str) -> None:
-    with pytest.raises(UnsupportedDatabase):
-        await JobStore.open(url)
-
-
-async def test_the_database_is_readable_by_its_owner_alone(database: Path, store: JobStore, running: Make) -> None:
-    store.record(running())
-    await store.list()
-    modes = {file.name: file.stat().st_mode & 0o077 for file in (database.parent, *database.parent.iterdir())}
-    assert set(modes.values()) == {0}
-    assert len(modes) >= 3

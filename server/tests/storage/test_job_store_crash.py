@@ -6,33 +6,36 @@ import sys
 from pathlib import Path
 
 from app.governance.job_lifecycle import JobStatus
-from app.storage.blobs import BlobStore
-from app.storage.jobs import JobStore
+from app.storage.folder_blobs import FolderBlobs
+from app.storage.sqlite_store import SqliteJobStore
 
 ADDS_UNTIL_KILLED = """
 import asyncio, sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from app.governance.job_lifecycle import JobStatus
-from app.storage.blobs import BlobStore
-from app.storage.jobs import Job, JobInput, JobStore, new_job_id
+from app.storage.folder_blobs import FolderBlobs
+from app.storage.job_ids import new_job_id
+from app.storage.records import Job, JobEnd, JobInput, NewJob
+from app.storage.sqlite_store import SqliteJobStore
 
 async def client(store, blobs):
     while True:
         job = Job(new_job_id(), "ocr", JobStatus.PENDING, datetime.now(UTC), True, {"n": 1})
         blob = await blobs.put(job.id.encode())
-        await store.add(job, [JobInput("image", "image/png", blob, 32)])
+        await store.add([NewJob(job, [JobInput("image", "image/png", blob, 32)])])
         print("added", job.id, blob, flush=True)
-        for claimed in await store.claim({"ocr": 1}):
+        for claimed in await store.claim({"ocr": 1}, datetime.now(UTC) + timedelta(hours=1)):
             if claimed.id[-1] in "01234567":
-                await store.end(claimed.id, JobStatus.SUCCESS, {"id": claimed.id}, None, datetime.now(UTC), 1, 2)
+                result, now = {"id": claimed.id}, datetime.now(UTC)
+                await store.end(JobEnd(claimed.id, JobStatus.SUCCESS, result, None, now, 1, 2, attempt=1))
                 print("ended", claimed.id, flush=True)
         call = Job(new_job_id(), "ocr", JobStatus.RUNNING, datetime.now(UTC))
         store.record(call)
 
 async def main():
-    store = await JobStore.open(sys.argv[1] + "/sightgate.db")
-    blobs = BlobStore(Path(sys.argv[1]) / "blobs")
+    store = await SqliteJobStore.open(sys.argv[1] + "/sightgate.db")
+    blobs = FolderBlobs(Path(sys.argv[1]) / "blobs")
     await asyncio.gather(*(client(store, blobs) for _ in range(8)))
 
 asyncio.run(main())
@@ -65,8 +68,8 @@ async def test_every_acknowledged_job_and_input_survives_a_kill(tmp_path: Path) 
     assert len(added) >= 300
     assert ended
 
-    blobs = BlobStore(tmp_path / "blobs")
-    async with await JobStore.open(tmp_path / "sightgate.db") as store:
+    blobs = FolderBlobs(tmp_path / "blobs")
+    async with await SqliteJobStore.open(tmp_path / "sightgate.db") as store:
         recovery = await store.recover(lambda job: {"code": "interrupted", "job_id": job.id})
         assert recovery.interrupted
         for job_id, blob in added.items():

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.stores import add, claim
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage import errors
-from app.storage.jobs import Job, JobStore
+from app.storage.records import Job
+from app.storage.sqlite_store import SqliteJobStore
+from app.storage.store import JobStore
 
 Make = Callable[..., Job]
 
@@ -20,11 +23,11 @@ Make = Callable[..., Job]
 async def test_a_database_that_another_process_holds_fails_clearly_and_recovers(
     database: Path, waiting: Make, running: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with await JobStore.open(database, busy_timeout_s=0.05) as store:
+    async with await SqliteJobStore.open(database, busy_timeout_s=0.05) as store:
         other = sqlite3.connect(database, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(errors.StorageLocked):
-            await store.add(waiting())
+            await add(store, waiting())
         assert await store.check() == "Another process holds the database"
         lost = running()
         with caplog.at_level(logging.ERROR):
@@ -32,28 +35,28 @@ async def test_a_database_that_another_process_holds_fails_clearly_and_recovers(
             assert await store.check() is not None
         assert store.lost_records == 1
         assert "1 records were not stored" in caplog.text
-        assert await store.count_pending() == {}  # reading goes on
+        assert await store.waiting() == []  # reading goes on
         other.execute("ROLLBACK")
         other.close()
         assert await store.check() is None
         job = waiting()
-        await store.add(job)
+        await add(store, job)
         assert await store.get(job.id) == job
         assert await store.get(lost.id) is None
 
 
 async def test_a_backlog_that_is_full_refuses_and_counts(database: Path, waiting: Make, running: Make) -> None:
-    async with await JobStore.open(database, max_backlog=10) as store:
+    async with await SqliteJobStore.open(database, max_backlog=10) as store:
         other = sqlite3.connect(database, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        held = asyncio.create_task(store.add(waiting()))
+        held = asyncio.create_task(add(store, waiting()))
         await asyncio.sleep(0)
         for _ in range(30):
             store.record(running())
         # Ten lie in the queue; up to ten more were taken from it before the writer met the lock.
         assert 10 <= store.lost_records <= 21
         with pytest.raises(errors.StorageBacklog):
-            await store.add(waiting())
+            await add(store, waiting())
         other.execute("ROLLBACK")
         other.close()
         await held
@@ -64,35 +67,37 @@ async def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
     database.parent.mkdir()
     database.write_bytes(b"something else entirely" * 1000)
     with pytest.raises(errors.StorageCorrupt):
-        await JobStore.open(database)
+        await SqliteJobStore.open(database)
 
 
 async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(errors.StorageError):
-        await JobStore.open(tmp_path / "file" / "sightgate.db")
+        await SqliteJobStore.open(tmp_path / "file" / "sightgate.db")
     with pytest.raises(errors.StorageError):
-        await JobStore.open(tmp_path)
+        await SqliteJobStore.open(tmp_path)
 
 
 FILE_TOO_LARGE = """
 import asyncio, resource, sys
 from datetime import UTC, datetime
 from app.governance.job_lifecycle import JobStatus
-from app.storage.blobs import BlobStore
+from app.storage.folder_blobs import FolderBlobs
 from app.storage.errors import StorageError
-from app.storage.jobs import Job, JobStore, new_job_id
+from app.storage.job_ids import new_job_id
+from app.storage.records import Job, NewJob
+from app.storage.sqlite_store import SqliteJobStore
 from pathlib import Path
 
 def job(size):
     return Job(new_job_id(), "ocr", JobStatus.PENDING, datetime.now(UTC), True, {"text": "x" * size})
 
 async def main():
-    store = await JobStore.open(sys.argv[1] + "/sightgate.db")
-    blobs = BlobStore(Path(sys.argv[1]) / "blobs")
+    store = await SqliteJobStore.open(sys.argv[1] + "/sightgate.db")
+    blobs = FolderBlobs(Path(sys.argv[1]) / "blobs")
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, -1))
     small, large = job(100), job(3 << 20)
-    outcomes = await asyncio.gather(store.add(large), store.add(small), return_exceptions=True)
+    outcomes = await asyncio.gather(store.add([NewJob(large)]), store.add([NewJob(small)]), return_exceptions=True)
     store.record(job(3 << 20))
     store.record(job(10))
     print([type(outcome).__name__ for outcome in outcomes], await store.get(small.id) == small,
@@ -115,7 +120,7 @@ def test_a_write_that_the_disk_refuses_fails_alone(tmp_path: Path) -> None:
         [sys.executable, "-c", FILE_TOO_LARGE, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )
     jobs, blobs, small = done.stdout.splitlines()
-    assert jobs == "['StorageError', 'NoneType'] True None 2 1", done.stderr
+    assert jobs == "['StorageError', 'list'] True None 2 1", done.stderr
     assert blobs == "the disk failed: File too large []"
     assert small == "b'small'"
 
@@ -146,7 +151,7 @@ async def test_messages_hold_no_path(database: Path) -> None:
     database.parent.mkdir()
     database.mkdir()
     with pytest.raises(errors.StorageError) as failed:
-        await JobStore.open(database)
+        await SqliteJobStore.open(database)
     assert str(database.parent) not in str(failed.value)
 
 
@@ -156,7 +161,7 @@ async def test_a_dead_table_fails_each_operation_and_the_writer_lives(
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("ALTER TABLE job_inputs RENAME TO hidden")
     other.execute("ALTER TABLE jobs RENAME TO gone")
-    outcomes = await asyncio.gather(*(store.add(waiting()) for _ in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(add(store, waiting()) for _ in range(5)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {errors.StorageError}
     with pytest.raises(errors.StorageError):
         await store.list()
@@ -164,6 +169,6 @@ async def test_a_dead_table_fails_each_operation_and_the_writer_lives(
     other.execute("ALTER TABLE hidden RENAME TO job_inputs")
     other.close()
     job = waiting()
-    await store.add(job)
-    assert (await store.claim({"ocr": 1}))[0].id == job.id
+    await add(store, job)
+    assert (await claim(store, {"ocr": 1}))[0].id == job.id
     assert (await store.list(None)).jobs[0].status is JobStatus.RUNNING

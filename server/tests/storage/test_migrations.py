@@ -9,12 +9,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
+from support.stores import claim
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage.errors import SchemaTooNew, StorageError
-from app.storage.jobs import JobInput, JobStore
 from app.storage.migrate import current, head, upgrade
+from app.storage.records import JobInput
 from app.storage.schema import metadata
+from app.storage.sqlite_store import SqliteJobStore
 
 JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057".replace("-", "")
 
@@ -57,9 +59,9 @@ async def test_data_of_revision_0001_is_there_after_the_upgrade(file: Path) -> N
     assert "plugin_overrides" not in _tables(file)
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(ROWS_OF_0001)
-    async with await JobStore.open(url) as store:
+    async with await SqliteJobStore.open(url) as store:
         assert await store.inputs(JOB_ID) == [JobInput("image", "image/png", "ab" * 32, 77)]
-        (job,) = await store.claim({"ocr": 1})
+        (job,) = await claim(store, {"ocr": 1})
         assert (job.id, job.owner, job.priority, job.options) == (JOB_ID, "ann", 4, {"a": 1})
         assert job.status is JobStatus.RUNNING
         await store.set_plugin_override("ocr", False, "why not")
@@ -88,30 +90,8 @@ async def test_a_database_of_a_newer_version_is_refused_untouched(file: Path) ->
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     with pytest.raises(SchemaTooNew):
-        await JobStore.open(file)
+        await SqliteJobStore.open(file)
     assert current(f"sqlite:///{file}") == "9999"
-
-
-def test_the_listings_and_claims_use_their_indexes(file: Path) -> None:
-    from app.storage import statements
-    from app.storage.jobs import JobFilter
-
-    upgrade(f"sqlite:///{file}")
-    with closing(sqlite3.connect(file)) as connection:
-
-        def plan(sql: str, **parameters: object) -> str:
-            wanted = dict.fromkeys(("wanted_plugin", "now", "most", "status", "plugin", "last_id"), 1) | parameters
-            return " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", wanted))
-
-        assert "ix_jobs_waiting (plugin=?)" in plan(statements.CLAIM)
-        assert "ix_jobs_waiting" in plan(statements.COUNT_WAITING)
-        assert plan(statements.PLUGINS_WAITING).count("SEARCH") == 2
-        assert "ix_jobs_status" in plan(statements.REQUEUE)
-        for filter_ in (JobFilter(), JobFilter(JobStatus.FAILED), JobFilter(plugin="ocr")):
-            sql, parameters = statements.list_jobs(filter_, "a" * 32, 10)
-            shown = plan(sql, **parameters)
-            assert "TEMP B-TREE" not in shown
-            assert "SEARCH" in shown
 
 
 def test_of_several_that_migrate_at_once_all_succeed(file: Path) -> None:

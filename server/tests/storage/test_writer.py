@@ -1,5 +1,4 @@
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -8,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from app.storage.errors import StorageClosed, StorageError
-from app.storage.job_writes import Ask, plan
+from app.storage.job_writes import Unit, plan
+from app.storage.operations import Ask, Operation
 from app.storage.sqlite import Durability, connect_writer
-from app.storage.writer import GroupCommitWriter, Operation, Plan, Unit
+from app.storage.statement import Query, RawSql, Steps
+from app.storage.steps import Actor
+from app.storage.transactions import Plan
+from app.storage.writer import GroupCommitWriter
 
 Start = Callable[..., GroupCommitWriter]
+PLAN = partial(plan, Actor("server"))
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[GroupCommitWriter] = []
 
     def make(
-        planned: Plan = plan, durability: Durability = Durability.FULL, linger_s: float = 0.0
+        planned: Plan = PLAN, durability: Durability = Durability.FULL, linger_s: float = 0.0
     ) -> GroupCommitWriter:
         connect = partial(connect_writer, tmp_path / "x.db", 1.0)
         writer = GroupCommitWriter(connect, planned, durability=durability, linger_s=linger_s, max_backlog=1000)
@@ -33,8 +37,24 @@ def start(tmp_path: Path) -> Iterator[Start]:
         writer.stop()
 
 
-def _synchronous(connection: sqlite3.Connection) -> object:
-    return {1: "NORMAL", 2: "FULL"}[connection.execute("PRAGMA synchronous").fetchone()[0]]
+def sql(text: str) -> Steps[Sequence[Sequence[object]]]:
+    answer = yield Query(RawSql(text))
+    return answer.rows
+
+
+def doing(function: Callable[[], object]) -> Callable[[], Steps[object]]:
+    """Steps that call the function within the transaction."""
+
+    def steps() -> Steps[object]:
+        yield from ()
+        return function()
+
+    return steps
+
+
+def _synchronous() -> Steps[object]:
+    rows = yield from sql("PRAGMA synchronous")
+    return {1: "NORMAL", 2: "FULL"}[rows[0][0]]
 
 
 async def test_only_groups_with_something_durable_wait_for_the_disk(start: Start) -> None:
@@ -47,11 +67,11 @@ async def test_one_durable_operation_makes_its_whole_group_wait(start: Start) ->
     writer = start()
     free, taken = threading.Event(), threading.Event()
 
-    def hold(_: sqlite3.Connection) -> None:
+    def hold() -> None:
         taken.set()
         free.wait(10)
 
-    held = asyncio.create_task(writer.call(Ask(hold)))
+    held = asyncio.create_task(writer.call(Ask(doing(hold))))
     await asyncio.to_thread(taken.wait, 10)
     group = asyncio.gather(writer.call(Ask(_synchronous)), writer.call(Ask(_synchronous, durable=True)))
     await asyncio.sleep(0)
@@ -67,27 +87,27 @@ async def test_what_is_durable_can_be_set(start: Start) -> None:
 
 async def test_what_is_awaited_does_not_linger(start: Start) -> None:
     writer = start(linger_s=3600)
-    writer.put(Ask(lambda _: None))
+    writer.put(Ask(doing(lambda: None)))
     assert not writer.idle()
-    await asyncio.wait_for(writer.call(Ask(lambda _: None)), 30)
+    await asyncio.wait_for(writer.call(Ask(doing(lambda: None))), 30)
 
 
 async def test_half_an_operation_is_taken_back_and_its_neighbours_are_kept(start: Start) -> None:
     writer = start()
-    await writer.call(Ask(lambda connection: connection.execute("CREATE TABLE t (x)")))
+    await writer.call(Ask(lambda: sql("CREATE TABLE t (x)")))
 
-    def half(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO t VALUES ('half')")
-        connection.execute("INSERT INTO nowhere VALUES (1)")
+    def half() -> Steps[object]:
+        yield from sql("INSERT INTO t VALUES ('half')")
+        return (yield from sql("INSERT INTO nowhere VALUES (1)"))
 
-    def whole(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO t VALUES ('whole')")
+    def whole() -> Steps[object]:
+        return sql("INSERT INTO t VALUES ('whole')")
 
     outcomes = await asyncio.gather(
         *(writer.call(Ask(function)) for function in (whole, half, whole, half)), return_exceptions=True
     )
     assert [isinstance(outcome, StorageError) for outcome in outcomes] == [False, True, False, True]
-    rows = await writer.call(Ask(lambda connection: connection.execute("SELECT x FROM t").fetchall()))
+    rows = await writer.call(Ask(lambda: sql("SELECT x FROM t")))
     assert rows == [("whole",), ("whole",)]
 
 
@@ -97,29 +117,30 @@ async def test_a_fault_in_planning_fails_its_group_and_the_thread_lives(start: S
     def planned(operations: Sequence[Operation]) -> Sequence[Unit]:
         if broken.pop() if broken else False:
             raise LookupError("a fault of ours")
-        return plan(operations)
+        return PLAN(operations)
 
     writer = start(planned)
     with pytest.raises(StorageError, match="fault of its own"):
-        await writer.call(Ask(lambda _: 1))
-    assert await writer.call(Ask(lambda _: 2)) == 2
+        await writer.call(Ask(doing(lambda: 1)))
+    assert await writer.call(Ask(doing(lambda: 2))) == 2
 
 
 async def test_an_operation_that_breaks_the_transaction_does_not_spoil_the_next(start: Start) -> None:
     writer = start()
     with pytest.raises(StorageError):
-        await writer.call(Ask(lambda connection: connection.execute("COMMIT")))
-    assert await writer.call(Ask(lambda connection: connection.in_transaction)) is True
+        await writer.call(Ask(lambda: sql("COMMIT")))
+    with pytest.raises(StorageError, match="within a transaction"):  # so there is one again
+        await writer.call(Ask(lambda: sql("BEGIN")))
 
 
 async def test_stopping_answers_everybody(start: Start) -> None:
     writer = start(linger_s=0.05)
-    waiting = [asyncio.create_task(writer.call(Ask(lambda _: 1))) for _ in range(50)]
+    waiting = [asyncio.create_task(writer.call(Ask(doing(lambda: 1)))) for _ in range(50)]
     await asyncio.sleep(0)
     await asyncio.to_thread(writer.stop)
     assert await asyncio.gather(*waiting) == [1] * 50
     with pytest.raises(StorageClosed):
-        await writer.call(Ask(lambda _: 1))
+        await writer.call(Ask(doing(lambda: 1)))
 
 
 def test_an_event_loop_that_was_closed_meanwhile_disturbs_nobody(start: Start) -> None:
@@ -127,17 +148,17 @@ def test_an_event_loop_that_was_closed_meanwhile_disturbs_nobody(start: Start) -
     free = threading.Event()
 
     async def leave_behind() -> None:
-        task = asyncio.create_task(writer.call(Ask(lambda _: free.wait(10))))
+        task = asyncio.create_task(writer.call(Ask(doing(lambda: free.wait(10)))))
         await asyncio.sleep(0.01)
         task.cancel()
 
     asyncio.run(leave_behind())
     free.set()
-    assert asyncio.run(writer.call(Ask(lambda _: 2))) == 2
+    assert asyncio.run(writer.call(Ask(doing(lambda: 2)))) == 2
 
 
 def test_a_writer_without_a_database_does_not_start(tmp_path: Path) -> None:
     connect = partial(connect_writer, tmp_path, 1.0)
-    writer = GroupCommitWriter(connect, plan, durability=Durability.FULL, linger_s=0, max_backlog=1)
+    writer = GroupCommitWriter(connect, PLAN, durability=Durability.FULL, linger_s=0, max_backlog=1)
     with pytest.raises(StorageError):
         writer.start()

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Place:
-    """The home of a server, and wheels for it."""
+    """The home of a server, wheels for it, and the command that is called ``sightgate``."""
 
     home: Home
     wheels: Path
+    program: Sequence[str | Path] = (SIGHTGATE,)
 
     @property
     def environments(self) -> Path:
@@ -45,7 +47,7 @@ class Place:
 
     def plugins(self, *arguments: str | Path) -> Ended:
         """Run ``sightgate plugins`` with these arguments."""
-        command = [SIGHTGATE, "plugins", *arguments]
+        command = [*self.program, "plugins", *arguments]
         ended = subprocess.run(command, env=self.variables(), cwd=self.home.folder, capture_output=True, text=True)
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
@@ -85,7 +87,7 @@ class Place:
     def analyze(self, plugin: str) -> Any:
         """Return a plugin's result, by the command line alone."""
         image = self.home.folder / "a.png"
-        command = [SIGHTGATE, "analyze", image, "--plugin", plugin, "--json"]
+        command = [*self.program, "analyze", image, "--plugin", plugin, "--json"]
         ended = subprocess.run(command, env=self.variables(), cwd=self.home.folder, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return json.loads(ended.stdout)["result"]

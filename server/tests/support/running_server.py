@@ -1,5 +1,6 @@
 """A Sightgate server as a real process, on folders of the test's own."""
 
+import base64
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from support.images import PNG
 from support.plugins import write_plugins
 
 PATIENCE_S = 60.0
+PNG_TEXT = base64.b64encode(PNG).decode()
 SIGHTGATE = Path(sys.executable).with_name("sightgate")
 SERVE = (str(SIGHTGATE), "serve", "--port", "0")
 
@@ -93,6 +95,36 @@ class RunningServer:
         query = {"plugin": plugin, "options": json.dumps(options or {})}
         return self.http.post("/v1/jobs", params=query, content=image, headers={"content-type": ""})
 
+    def post_job(
+        self, plugin: str, options: Mapping[str, Any] | None = None, key: str | None = None, **terms: Any
+    ) -> httpx.Response:
+        """Send an image as JSON to ``POST /v1/jobs``, on terms."""
+        body = {"plugin": plugin, "image": PNG_TEXT, "mime_type": "image/png", "options": options or {}, **terms}
+        return self.http.post("/v1/jobs", json=body, headers={"idempotency-key": key} if key is not None else {})
+
+    def accepted(self, plugin: str, options: Mapping[str, Any] | None = None, **terms: Any) -> str:
+        """Return the id of a job that must be accepted."""
+        answer = self.post_job(plugin, options, **terms)
+        assert answer.status_code == 202, answer.text
+        job_id: str = answer.json()["id"]
+        return job_id
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Return a job."""
+        answer = self.http.get(f"/v1/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def until_status(self, job_id: str, status: str) -> dict[str, Any]:
+        """Wait until the job has a status, and return it."""
+
+        def reached() -> dict[str, Any] | None:
+            job = self.job(job_id)
+            return job if job["status"] == status else None
+
+        return eventually(reached, f"job {job_id} that is {status}")
+
     def result(self, plugin: str, options: Mapping[str, Any] | None = None, image: bytes = PNG) -> dict[str, Any]:
         """Return the result of a call that must succeed."""
         answer = self.analyze(plugin, options, image)
@@ -148,12 +180,15 @@ class RunningServer:
 
 
 @contextmanager
-def running(home: Home, key: str | None = None, port: int = 0) -> Iterator[RunningServer]:
+def running(
+    home: Home, key: str | None = None, port: int = 0, command: Sequence[str] | None = None
+) -> Iterator[RunningServer]:
     """Run a server on ``home`` until the block ends, on a free port or on the one that another had before."""
-    process = home.launch((*SERVE[:-1], str(port)))
+    process = home.launch(command or (*SERVE[:-1], str(port)))
     assert process.stdout is not None
     try:
-        url = _address(process.stdout, home)
+        url = address_of(process.stdout)
+        assert url is not None, f"the server ended before it served: {home.log.read_text()[-4000:]}"
         headers = {"authorization": f"Bearer {key}"} if key is not None else {}
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
         with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S, trust_env=False, limits=limits) as http:
@@ -168,11 +203,12 @@ def running(home: Home, key: str | None = None, port: int = 0) -> Iterator[Runni
         process.stdout.close()
 
 
-def _address(stdout: IO[str], home: Home) -> str:
+def address_of(stdout: IO[str]) -> str | None:
+    """Return the URL that a starting server prints, or None if it ends without."""
     for line in stdout:
         if line.startswith("Sightgate is at "):
             return line.split()[3]
-    raise AssertionError(f"the server ended before it served: {home.log.read_text()[-4000:]}")
+    return None
 
 
 def make_home(folder: Path, *plugins: str, **settings: object) -> Home:

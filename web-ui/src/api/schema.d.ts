@@ -44,6 +44,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow all jobs, as server-sent events
+         * @description `job`: a job has come or changed. `resync`: changes were missed; list the jobs anew.
+         */
+        get: operations["all_events_v1_jobs_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a job, as server-sent events
+         * @description `status` for every status it has had, `progress` while it runs, and `end` with the job; then it closes.
+         */
+        get: operations["job_events_v1_jobs__job_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a batch, as server-sent events
+         * @description `progress` whenever it has come further, and `end` when all its jobs have ended; then it closes.
+         */
+        get: operations["batch_events_v1_batches__batch_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs": {
         parameters: {
             query?: never;
@@ -65,6 +125,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept a job for each of many images and plugins
+         * @description Accept a job for each image and plugin, all or none. They are on disk when the answer comes.
+         */
+        post: operations["submit_batch_v1_jobs_batch_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count jobs by status */
+        get: operations["count_jobs_v1_jobs_counts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export jobs with results, oldest first, as JSON Lines */
+        get: operations["export_jobs_v1_jobs_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove jobs that have ended
+         * @description Remove the jobs that a listing with these filters would show and that have ended, for good.
+         */
+        post: operations["purge_jobs_v1_jobs_purge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}": {
         parameters: {
             query?: never;
@@ -76,7 +210,63 @@ export interface paths {
         get: operations["show_job_v1_jobs__job_id__get"];
         put?: never;
         post?: never;
+        /**
+         * Cancel a job
+         * @description One that waits has ended when this answers. Of one that runs the worker is ended, and then the job.
+         */
+        delete: operations["cancel_job_v1_jobs__job_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accept a new job with the input and options of this one */
+        post: operations["requeue_job_v1_jobs__job_id__requeue_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/input": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return the image that a job was given */
+        get: operations["job_input_v1_jobs__job_id__input_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how far a batch has come */
+        get: operations["show_batch_v1_batches__batch_id__get"];
+        put?: never;
+        post?: never;
+        /** Cancel the rest of a batch */
+        delete: operations["cancel_batch_v1_batches__batch_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -290,17 +480,35 @@ export interface components {
     schemas: {
         /**
          * Accepted
-         * @description A job that is on disk and will run.
+         * @description A job that is on disk and will run. FAILED if it needs a job that has failed already.
+         * @example {
+         *       "id": "019a1f0e5d3c7b1e8f2a6c4d9e0b1a2c",
+         *       "status": "PENDING"
+         *     }
          */
         Accepted: {
             /** Id */
             id: string;
             /**
              * Status
-             * @default PENDING
-             * @constant
+             * @enum {string}
              */
-            status: "PENDING";
+            status: "PENDING" | "RUNNING" | "SUCCESS" | "FAILED" | "CANCELLED";
+        };
+        /**
+         * AcceptedBatch
+         * @description The jobs of a batch: for each image in the order sent, one a plugin in the order named.
+         */
+        AcceptedBatch: {
+            /** Id */
+            id: string;
+            /** Total */
+            total: number;
+            /**
+             * Jobs
+             * @description Ids of the jobs.
+             */
+            jobs: string[];
         };
         /**
          * AnalyzeAnswer
@@ -328,6 +536,24 @@ export interface components {
              * @description Milliseconds.
              */
             running_ms: number;
+        };
+        /**
+         * BatchAnswer
+         * @description How far a batch has come. Jobs that retention has removed count as done.
+         */
+        BatchAnswer: {
+            /** Id */
+            id: string;
+            /** Total */
+            total: number;
+            /** Done */
+            done: number;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Created At */
+            created_at: string;
         };
         /** Error */
         Error: {
@@ -414,7 +640,10 @@ export interface components {
              */
             quarantined_inputs: string[];
         };
-        /** JobAnswer */
+        /**
+         * JobAnswer
+         * @description A job with all that belongs to it.
+         */
         JobAnswer: {
             /** Id */
             id: string;
@@ -425,29 +654,136 @@ export interface components {
              * @enum {string}
              */
             status: "PENDING" | "RUNNING" | "SUCCESS" | "FAILED" | "CANCELLED";
+            /**
+             * Durable
+             * @description Accepted by `POST /v1/jobs`; else a call that somebody waited for.
+             */
+            durable: boolean;
             /** Options */
             options: {
                 [key: string]: unknown;
             };
             error: components["schemas"]["Error"] | null;
+            /** Error Code */
+            error_code: string | null;
             /** Created At */
             created_at: string;
             /** Started At */
             started_at: string | null;
             /** Ended At */
             ended_at: string | null;
+            /**
+             * Not Before
+             * @description It does not start before: a delay, or the rest before another try.
+             */
+            not_before: string | null;
+            /** Deadline */
+            deadline: string | null;
             /** Waiting Ms */
             waiting_ms: number | null;
             /** Running Ms */
             running_ms: number | null;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description How often it was started.
+             */
             attempt: number;
             /** Priority */
             priority: number;
+            /**
+             * Batch
+             * @description Id of its batch.
+             */
+            batch: string | null;
+            /**
+             * Copy Of
+             * @description Id of the job that it repeats.
+             */
+            copy_of: string | null;
+            /**
+             * Blocked
+             * @description How many jobs must end before it starts.
+             */
+            blocked: number;
+            /** Cancel Requested */
+            cancel_requested: boolean;
+            progress: components["schemas"]["JobProgress"] | null;
             /** Result */
             result: {
                 [key: string]: unknown;
             } | null;
+            /** Attempts */
+            attempts: components["schemas"]["JobAttempt"][];
+            /** Inputs */
+            inputs: components["schemas"]["JobInputFacts"][];
+            /**
+             * Needs
+             * @description Ids of the jobs that it is to run after.
+             */
+            needs: string[];
+            /**
+             * After Rule
+             * @enum {string}
+             */
+            after_rule: "success" | "end";
+            retry: components["schemas"]["RetryTerms"] | null;
+            /** Webhook */
+            webhook: string | null;
+        };
+        /**
+         * JobAttempt
+         * @description One time that a job ran.
+         */
+        JobAttempt: {
+            /** Number */
+            number: number;
+            /**
+             * Server
+             * @description The server process that ran it.
+             */
+            server: string;
+            /** Worker Pid */
+            worker_pid: number | null;
+            /** Started At */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Outcome
+             * @description null while it runs. interrupted: its server died; handed_back: its server stopped.
+             */
+            outcome: ("SUCCESS" | "FAILED" | "CANCELLED" | "interrupted" | "retried" | "handed_back") | null;
+            /** Error Code */
+            error_code: string | null;
+        };
+        /**
+         * JobCounts
+         * @description How many jobs there are, by status; every status is there.
+         */
+        JobCounts: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Total */
+            total: number;
+        };
+        /**
+         * JobInputFacts
+         * @description What a job was given; `GET /v1/jobs/{job_id}/input` returns the bytes.
+         */
+        JobInputFacts: {
+            /** Role */
+            role: string;
+            /** Media Type */
+            media_type: string;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /** Sha256 */
+            sha256: string;
         };
         /** JobList */
         JobList: {
@@ -459,7 +795,22 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** JobSummary */
+        /**
+         * JobProgress
+         * @description How far a running job says it is.
+         */
+        JobProgress: {
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /** Message */
+            message: string;
+        };
+        /**
+         * JobSummary
+         * @description A job as a listing shows it.
+         */
         JobSummary: {
             /** Id */
             id: string;
@@ -470,25 +821,60 @@ export interface components {
              * @enum {string}
              */
             status: "PENDING" | "RUNNING" | "SUCCESS" | "FAILED" | "CANCELLED";
+            /**
+             * Durable
+             * @description Accepted by `POST /v1/jobs`; else a call that somebody waited for.
+             */
+            durable: boolean;
             /** Options */
             options: {
                 [key: string]: unknown;
             };
             error: components["schemas"]["Error"] | null;
+            /** Error Code */
+            error_code: string | null;
             /** Created At */
             created_at: string;
             /** Started At */
             started_at: string | null;
             /** Ended At */
             ended_at: string | null;
+            /**
+             * Not Before
+             * @description It does not start before: a delay, or the rest before another try.
+             */
+            not_before: string | null;
+            /** Deadline */
+            deadline: string | null;
             /** Waiting Ms */
             waiting_ms: number | null;
             /** Running Ms */
             running_ms: number | null;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description How often it was started.
+             */
             attempt: number;
             /** Priority */
             priority: number;
+            /**
+             * Batch
+             * @description Id of its batch.
+             */
+            batch: string | null;
+            /**
+             * Copy Of
+             * @description Id of the job that it repeats.
+             */
+            copy_of: string | null;
+            /**
+             * Blocked
+             * @description How many jobs must end before it starts.
+             */
+            blocked: number;
+            /** Cancel Requested */
+            cancel_requested: boolean;
+            progress: components["schemas"]["JobProgress"] | null;
         };
         /** Live */
         Live: {
@@ -643,6 +1029,11 @@ export interface components {
             /** Plugins */
             plugins: components["schemas"]["PluginAnswer"][];
         };
+        /** Purged */
+        Purged: {
+            /** Removed */
+            removed: number;
+        };
         /** Ready */
         Ready: {
             /** Ready */
@@ -659,6 +1050,66 @@ export interface components {
             plugins: {
                 [key: string]: boolean;
             };
+        };
+        /**
+         * Requeued
+         * @description A new job with the input and options of another.
+         * @example {
+         *       "id": "019a1f0e5d3c7b1e8f2a6c4d9e0b1a2c",
+         *       "status": "PENDING"
+         *     }
+         */
+        Requeued: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "PENDING" | "RUNNING" | "SUCCESS" | "FAILED" | "CANCELLED";
+            /** Copy Of */
+            copy_of: string;
+        };
+        /**
+         * RetryTerms
+         * @description How a job that fails is tried again; what is left out is as the plugin's operator says.
+         */
+        RetryTerms: {
+            /**
+             * Max Attempts
+             * @description How often it is tried in all.
+             * @default 1
+             */
+            max_attempts: number;
+            /**
+             * Codes
+             * @description Error codes after which it is; else the retryable ones.
+             */
+            codes?: string[];
+            /**
+             * Backoff S
+             * @description Rest before the second try, seconds.
+             * @default 1
+             */
+            backoff_s: number;
+            /**
+             * Factor
+             * @description How many times as long each further rest is.
+             * @default 2
+             */
+            factor: number;
+            /**
+             * Max Backoff S
+             * @description Longest rest, seconds.
+             * @default 300
+             */
+            max_backoff_s: number;
+            /**
+             * Jitter
+             * @description The part of a rest that is left to chance.
+             * @default 0.5
+             */
+            jitter: number;
         };
         /**
          * ServerAnswer
@@ -768,20 +1219,29 @@ export interface components {
     pathItems: never;
 }
 export type Accepted = components['schemas']['Accepted'];
+export type AcceptedBatch = components['schemas']['AcceptedBatch'];
 export type AnalyzeAnswer = components['schemas']['AnalyzeAnswer'];
+export type BatchAnswer = components['schemas']['BatchAnswer'];
 export type Error = components['schemas']['Error'];
 export type ErrorAnswer = components['schemas']['ErrorAnswer'];
 export type ErrorDetails = components['schemas']['ErrorDetails'];
 export type Failure = components['schemas']['Failure'];
 export type Health = components['schemas']['Health'];
 export type JobAnswer = components['schemas']['JobAnswer'];
+export type JobAttempt = components['schemas']['JobAttempt'];
+export type JobCounts = components['schemas']['JobCounts'];
+export type JobInputFacts = components['schemas']['JobInputFacts'];
 export type JobList = components['schemas']['JobList'];
+export type JobProgress = components['schemas']['JobProgress'];
 export type JobSummary = components['schemas']['JobSummary'];
 export type Live = components['schemas']['Live'];
 export type PluginAnswer = components['schemas']['PluginAnswer'];
 export type PluginHistory = components['schemas']['PluginHistory'];
 export type PluginList = components['schemas']['PluginList'];
+export type Purged = components['schemas']['Purged'];
 export type Ready = components['schemas']['Ready'];
+export type Requeued = components['schemas']['Requeued'];
+export type RetryTerms = components['schemas']['RetryTerms'];
 export type ServerAnswer = components['schemas']['ServerAnswer'];
 export type ServerHistory = components['schemas']['ServerHistory'];
 export type $defs = Record<string, never>;
@@ -980,17 +1440,153 @@ export interface operations {
             };
         };
     };
+    all_events_v1_jobs_events_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that was received: the stream goes on after it. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events: `job`, `resync`; each with JSON as its data. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    job_events_v1_jobs__job_id__events_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that was received: the stream goes on after it. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events: `status`, `progress`, `end`; each with JSON as its data. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    batch_events_v1_batches__batch_id__events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events: `progress`, `end`; each with JSON as its data. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     list_jobs_v1_jobs_get: {
         parameters: {
             query?: {
-                /** @description Only jobs of this status. */
-                status?: string | null;
-                /** @description Only jobs of this plugin. */
-                plugin?: string | null;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Jobs on a page, 1 to 500. */
                 limit?: number;
+                /** @description Only jobs of this status. */
+                status?: string | null;
+                /** @description Only jobs of this plugin. */
+                plugin?: string | null;
+                /** @description Only jobs that ended with this error. */
+                error_code?: string | null;
+                /** @description Only jobs created at this time (ISO 8601) or later. */
+                since?: string | null;
+                /** @description Only jobs created before this time (ISO 8601). */
+                until?: string | null;
+                /** @description Only jobs of this batch. */
+                batch?: string | null;
+                /** @description The beginning of an id, or a part of a plugin's name. */
+                q?: string | null;
+                /** @description Only accepted jobs; or only calls somebody waited for. */
+                durable?: boolean | null;
             };
             header?: never;
             path?: never;
@@ -1036,8 +1632,25 @@ export interface operations {
                 options?: string;
                 /** @description For a raw body: as for JSON. */
                 timeout_s?: number;
+                /** @description For a raw body: as for JSON. */
+                priority?: number;
+                /** @description For a raw body: as for JSON. */
+                delay_s?: number | null;
+                /** @description For a raw body: as for JSON. */
+                deadline_s?: number | null;
+                /** @description For a raw body: as for JSON, as JSON text. */
+                retry?: string;
+                /** @description For a raw body: as for JSON. */
+                after?: string[];
+                /** @description For a raw body: as for JSON. */
+                after_rule?: "success" | "end";
+                /** @description For a raw body: as for JSON. */
+                webhook?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description The same key with the same request gives the same job again; with another one it is refused. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1052,6 +1665,77 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
+                    /**
+                     * Priority
+                     * @description Jobs of higher priority start first.
+                     * @default 0
+                     */
+                    priority?: number;
+                    /**
+                     * Delay S
+                     * @description Seconds before which it does not start.
+                     */
+                    delay_s?: number | null;
+                    /**
+                     * Deadline S
+                     * @description Seconds within which it must have started and ended.
+                     */
+                    deadline_s?: number | null;
+                    /** @description How it is tried again if it fails. */
+                    retry?: {
+                        /**
+                         * Max Attempts
+                         * @description How often it is tried in all.
+                         * @default 1
+                         */
+                        max_attempts?: number;
+                        /**
+                         * Codes
+                         * @description Error codes after which it is; else the retryable ones.
+                         */
+                        codes?: string[];
+                        /**
+                         * Backoff S
+                         * @description Rest before the second try, seconds.
+                         * @default 1
+                         */
+                        backoff_s?: number;
+                        /**
+                         * Factor
+                         * @description How many times as long each further rest is.
+                         * @default 2
+                         */
+                        factor?: number;
+                        /**
+                         * Max Backoff S
+                         * @description Longest rest, seconds.
+                         * @default 300
+                         */
+                        max_backoff_s?: number;
+                        /**
+                         * Jitter
+                         * @description The part of a rest that is left to chance.
+                         * @default 0.5
+                         */
+                        jitter?: number;
+                    } | null;
+                    /**
+                     * After
+                     * @description Ids of jobs that must end before it starts.
+                     */
+                    after?: string[];
+                    /**
+                     * After Rule
+                     * @description `success`: those jobs must succeed, else this one fails; `end`: they must have ended.
+                     * @default success
+                     * @enum {string}
+                     */
+                    after_rule?: "success" | "end";
+                    /**
+                     * Webhook
+                     * @description Address that is called when the job has ended, if webhooks are on.
+                     */
+                    webhook?: string | null;
                     /**
                      * Plugin
                      * @description The plugin's name.
@@ -1104,6 +1788,34 @@ export interface operations {
                      * @description As for JSON.
                      */
                     timeout_s?: number | null;
+                    /**
+                     * Priority
+                     * @default 0
+                     */
+                    priority?: number;
+                    /** Delay S */
+                    delay_s?: number | null;
+                    /** Deadline S */
+                    deadline_s?: number | null;
+                    /**
+                     * Retry
+                     * @description As for JSON, as JSON text.
+                     * @default
+                     */
+                    retry?: string;
+                    /**
+                     * After
+                     * @description Repeated, or separated by commas.
+                     */
+                    after?: string[];
+                    /**
+                     * After Rule
+                     * @default success
+                     * @enum {string}
+                     */
+                    after_rule?: "success" | "end";
+                    /** Webhook */
+                    webhook?: string | null;
                 };
                 "image/jpeg": string;
                 "image/png": string;
@@ -1114,6 +1826,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The key was used with this request before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
             /** @description Successful Response */
             202: {
                 headers: {
@@ -1121,6 +1842,390 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    submit_batch_v1_jobs_batch_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request gives the same job again; with another one it is refused. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "images": [
+                 *         {
+                 *           "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC",
+                 *           "mime_type": "image/png"
+                 *         }
+                 *       ],
+                 *       "options": {
+                 *         "quality": {}
+                 *       },
+                 *       "plugins": [
+                 *         "image-info",
+                 *         "quality"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Priority
+                     * @description Jobs of higher priority start first.
+                     * @default 0
+                     */
+                    priority?: number;
+                    /**
+                     * Delay S
+                     * @description Seconds before which it does not start.
+                     */
+                    delay_s?: number | null;
+                    /**
+                     * Deadline S
+                     * @description Seconds within which it must have started and ended.
+                     */
+                    deadline_s?: number | null;
+                    /** @description How it is tried again if it fails. */
+                    retry?: {
+                        /**
+                         * Max Attempts
+                         * @description How often it is tried in all.
+                         * @default 1
+                         */
+                        max_attempts?: number;
+                        /**
+                         * Codes
+                         * @description Error codes after which it is; else the retryable ones.
+                         */
+                        codes?: string[];
+                        /**
+                         * Backoff S
+                         * @description Rest before the second try, seconds.
+                         * @default 1
+                         */
+                        backoff_s?: number;
+                        /**
+                         * Factor
+                         * @description How many times as long each further rest is.
+                         * @default 2
+                         */
+                        factor?: number;
+                        /**
+                         * Max Backoff S
+                         * @description Longest rest, seconds.
+                         * @default 300
+                         */
+                        max_backoff_s?: number;
+                        /**
+                         * Jitter
+                         * @description The part of a rest that is left to chance.
+                         * @default 0.5
+                         */
+                        jitter?: number;
+                    } | null;
+                    /**
+                     * After
+                     * @description Ids of jobs that must end before it starts.
+                     */
+                    after?: string[];
+                    /**
+                     * After Rule
+                     * @description `success`: those jobs must succeed, else this one fails; `end`: they must have ended.
+                     * @default success
+                     * @enum {string}
+                     */
+                    after_rule?: "success" | "end";
+                    /**
+                     * Webhook
+                     * @description Address that is called when the job has ended, if webhooks are on.
+                     */
+                    webhook?: string | null;
+                    /**
+                     * Plugins
+                     * @description Names of plugins; each gets every image.
+                     */
+                    plugins: string[];
+                    /** Images */
+                    images: {
+                        /**
+                         * Image
+                         * @description The image file's bytes as base64.
+                         */
+                        image: string;
+                        /**
+                         * Mime Type
+                         * @description As for a single image.
+                         */
+                        mime_type: string;
+                        /**
+                         * Name
+                         * @description For your own use; it is not kept.
+                         */
+                        name?: string | null;
+                    }[];
+                    /**
+                     * Options
+                     * @description The plugins' options, by plugin.
+                     */
+                    options?: {
+                        [key: string]: {
+                            [key: string]: unknown;
+                        };
+                    };
+                    /**
+                     * Timeout S
+                     * @description As for a single analysis.
+                     */
+                    timeout_s?: number | null;
+                };
+                "multipart/form-data": {
+                    /** Plugin */
+                    plugin: string[];
+                    /** Image */
+                    image: string[];
+                    /**
+                     * Options
+                     * @description The plugins' options by plugin, as JSON text.
+                     * @default
+                     */
+                    options?: string;
+                    /** Timeout S */
+                    timeout_s?: number | null;
+                    /**
+                     * Priority
+                     * @default 0
+                     */
+                    priority?: number;
+                    /** Delay S */
+                    delay_s?: number | null;
+                    /** Deadline S */
+                    deadline_s?: number | null;
+                    /**
+                     * Retry
+                     * @description As for JSON, as JSON text.
+                     * @default
+                     */
+                    retry?: string;
+                    /** After */
+                    after?: string[];
+                    /**
+                     * After Rule
+                     * @default success
+                     * @enum {string}
+                     */
+                    after_rule?: "success" | "end";
+                    /** Webhook */
+                    webhook?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The key was used with this request before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedBatch"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedBatch"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    count_jobs_v1_jobs_counts_get: {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this status. */
+                status?: string | null;
+                /** @description Only jobs of this plugin. */
+                plugin?: string | null;
+                /** @description Only jobs that ended with this error. */
+                error_code?: string | null;
+                /** @description Only jobs created at this time (ISO 8601) or later. */
+                since?: string | null;
+                /** @description Only jobs created before this time (ISO 8601). */
+                until?: string | null;
+                /** @description Only jobs of this batch. */
+                batch?: string | null;
+                /** @description The beginning of an id, or a part of a plugin's name. */
+                q?: string | null;
+                /** @description Only accepted jobs; or only calls somebody waited for. */
+                durable?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCounts"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_jobs_v1_jobs_export_get: {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this status. */
+                status?: string | null;
+                /** @description Only jobs of this plugin. */
+                plugin?: string | null;
+                /** @description Only jobs that ended with this error. */
+                error_code?: string | null;
+                /** @description Only jobs created at this time (ISO 8601) or later. */
+                since?: string | null;
+                /** @description Only jobs created before this time (ISO 8601). */
+                until?: string | null;
+                /** @description Only jobs of this batch. */
+                batch?: string | null;
+                /** @description The beginning of an id, or a part of a plugin's name. */
+                q?: string | null;
+                /** @description Only accepted jobs; or only calls somebody waited for. */
+                durable?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One job a line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    purge_jobs_v1_jobs_purge_post: {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this status. */
+                status?: string | null;
+                /** @description Only jobs of this plugin. */
+                plugin?: string | null;
+                /** @description Only jobs that ended with this error. */
+                error_code?: string | null;
+                /** @description Only jobs created at this time (ISO 8601) or later. */
+                since?: string | null;
+                /** @description Only jobs created before this time (ISO 8601). */
+                until?: string | null;
+                /** @description Only jobs of this batch. */
+                batch?: string | null;
+                /** @description The beginning of an id, or a part of a plugin's name. */
+                q?: string | null;
+                /** @description Only accepted jobs; or only calls somebody waited for. */
+                durable?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Purged"];
                 };
             };
             /** @description Client Error */
@@ -1161,6 +2266,211 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    cancel_job_v1_jobs__job_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    requeue_job_v1_jobs__job_id__requeue_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requeued"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    job_input_v1_jobs__job_id__input_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                    "image/webp": string;
+                    "image/bmp": string;
+                    "image/gif": string;
+                    "image/tiff": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_batch_v1_batches__batch_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    cancel_batch_v1_batches__batch_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchAnswer"];
                 };
             };
             /** @description Client Error */

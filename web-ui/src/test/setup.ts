@@ -6,13 +6,10 @@ import { cleanup } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
 // What jsdom lacks of a browser and the component library asks for when it is loaded or drawn.
-window.matchMedia = (query) =>
-  ({
-    matches: false,
-    media: query,
-    addEventListener: () => undefined,
-    removeEventListener: () => undefined,
-  }) as unknown as MediaQueryList;
+window.matchMedia = (query) => {
+  const never = new EventTarget() as MediaQueryList;
+  return Object.assign(never, { matches: false, media: query, onchange: null });
+};
 // Node's own are what its fetch takes, and can be read.
 Object.assign(globalThis, { Blob, File });
 window.ResizeObserver = class {

@@ -24,6 +24,12 @@ RAW_PARAMETERS = [
         "description": "For a raw body: the plugin's name.",
     },
     {"name": "options", "in": "query", "schema": {"type": "string"}, "description": "For a raw body: options as JSON."},
+    {
+        "name": "image_url",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "For an empty body: where the image is to be fetched from.",
+    },
     {"name": "timeout_s", "in": "query", "schema": {"type": "number"}, "description": "For a raw body: as for JSON."},
 ]
 ANY_BODY = {
@@ -84,7 +90,10 @@ def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
         openapi_extra=ANY_BODY,
     )
     async def analyze(request: Request) -> Response:
-        """The same for JSON, a file upload, and a raw image body with ``?plugin=``: the fast way for large images."""
+        """The same for JSON, a file upload, and a raw image body with ``?plugin=``: the fast way for large images.
+
+        Each may name the image by ``image_url`` instead, if the operator has turned that on.
+        """
         return await answer(await read_any(request, max_body_bytes, analyses.refuse_if_full))
 
     return AnalyzeRoutes(router, {"/v1/analyze-execution": analyze_execution, "/v1/analyze": analyze})

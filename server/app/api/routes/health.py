@@ -34,6 +34,6 @@ def health_router(readiness: Callable[[], Awaitable[Readiness]], metrics: Metric
 
     @router.get("/metrics", response_class=Response, responses=ERRORS, summary="Figures for Prometheus")
     async def figures() -> Response:
-        return Response(metrics.render(), media_type=metrics.content_type)
+        return Response(await metrics.render_all(), media_type=metrics.content_type)
 
     return router

@@ -1,5 +1,6 @@
 """``/v1/plugins``: the registry, and its management."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -24,11 +25,13 @@ def plugins_router(
         jobs.look_again()
 
     def with_health(row: dict[str, Any]) -> dict[str, Any]:
-        held = admission.health(row["name"])
+        held, pool = admission.health(row["name"]), plugins.pool(row["name"])
         health = {
             "breaker": held.breaker.value,
             "reason": held.reason,
             "retry_after_s": held.retry_after_s,
+            "rests": held.rests,
+            "workers": asdict(pool.health()) if pool is not None else None,
             "quarantined_inputs": list(held.quarantined),
         }
         return {**row, "health": health}

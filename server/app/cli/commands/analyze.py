@@ -1,10 +1,12 @@
-"""``sightgate analyze IMAGE… --plugin NAME``."""
+"""``sightgate analyze IMAGE… --plugin NAME``; an image is a file, or a URL that the server fetches."""
 
 import asyncio
 import json
+import os
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Never
 
@@ -19,8 +21,40 @@ from app.settings import Settings
 # Images in flight: enough to keep a plugin's workers busy, few enough to hold in memory and to share with others.
 AT_ONCE = 4
 
+
+@dataclass(frozen=True, slots=True)
+class ImageUrl:
+    """An image that whoever analyzes it is to fetch."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Image = Path | ImageUrl
+
+
+def _image(text: str) -> Image:
+    return ImageUrl(text) if text.startswith(("http://", "https://")) else Path(text)
+
+
+def _check(given: list[str]) -> list[str]:
+    """Raise BadParameter for the first file that cannot be read."""
+    for image in map(_image, given):
+        if isinstance(image, ImageUrl):
+            continue
+        if not image.exists():
+            raise typer.BadParameter(f"File '{image}' does not exist.")
+        if image.is_dir():
+            raise typer.BadParameter(f"File '{image}' is a directory.")
+        if not os.access(image, os.R_OK):
+            raise typer.BadParameter(f"File '{image}' is not readable.")
+    return given
+
+
 Images = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE...", exists=True, dir_okay=False, readable=True, help="Image files.")
+    list[str], typer.Argument(metavar="IMAGE...", callback=_check, help="Image files, or URLs that the server fetches.")
 ]
 PluginName = Annotated[str, typer.Option("--plugin", "-p", metavar="NAME", help="The plugin that analyzes them.")]
 GivenOptions = Annotated[
@@ -43,7 +77,7 @@ def analyze(
     """
     options = parse_options(option or [])
     settings = settings_from(data_dir=data_dir, plugins_dir=plugins_dir)
-    if not asyncio.run(_analyze_all(settings, images, plugin, options, as_json=as_json)):
+    if not asyncio.run(_analyze_all(settings, [*map(_image, images)], plugin, options, as_json=as_json)):
         raise typer.Exit(FAILED)
 
 
@@ -73,7 +107,7 @@ def _no_json(constant: str) -> Never:
 
 
 async def _analyze_all(
-    settings: Settings, images: Sequence[Path], plugin: str, options: Mapping[str, Any], *, as_json: bool
+    settings: Settings, images: Sequence[Image], plugin: str, options: Mapping[str, Any], *, as_json: bool
 ) -> bool:
     """Analyze and print every image, in the order given; tell whether all succeeded."""
     console = output.console()
@@ -82,12 +116,12 @@ async def _analyze_all(
         ended = _in_order(backend, images, plugin, options)
         async with aclosing(ended):
             with output.progress(console, len(images)) as bar:
-                async for path, analysis in ended:
+                async for image, analysis in ended:
                     succeeded = succeeded and not analysis.error
                     if as_json:
-                        output.write_json({"image": str(path), **_outcome(analysis)}, console)
+                        output.write_json({"image": str(image), **_outcome(analysis)}, console)
                     else:
-                        console.print(render.analysis(str(path), plugin, analysis))
+                        console.print(render.analysis(str(image), plugin, analysis))
                     bar.advance()
     return succeeded
 
@@ -97,28 +131,30 @@ def _outcome(analysis: Analysis) -> dict[str, Any]:
 
 
 async def _in_order(
-    backend: Backend, images: Sequence[Path], plugin: str, options: Mapping[str, Any]
-) -> AsyncGenerator[tuple[Path, Analysis], None]:
+    backend: Backend, images: Sequence[Image], plugin: str, options: Mapping[str, Any]
+) -> AsyncGenerator[tuple[Image, Analysis], None]:
     """Analyze some images at once, and yield each with how it ended, in the order given."""
-    running: deque[tuple[Path, asyncio.Task[Analysis]]] = deque()
+    running: deque[tuple[Image, asyncio.Task[Analysis]]] = deque()
     waiting = iter(images)
     try:
         while True:
-            while len(running) < AT_ONCE and (path := next(waiting, None)) is not None:
-                running.append((path, asyncio.create_task(_analyze_one(backend, path, plugin, options))))
+            while len(running) < AT_ONCE and (image := next(waiting, None)) is not None:
+                running.append((image, asyncio.create_task(_analyze_one(backend, image, plugin, options))))
             if not running:
                 return
-            path, task = running.popleft()
-            yield path, await task
+            image, task = running.popleft()
+            yield image, await task
     finally:
         for _, task in running:
             task.cancel()
         await asyncio.gather(*(task for _, task in running), return_exceptions=True)
 
 
-async def _analyze_one(backend: Backend, path: Path, plugin: str, options: Mapping[str, Any]) -> Analysis:
+async def _analyze_one(backend: Backend, image: Image, plugin: str, options: Mapping[str, Any]) -> Analysis:
+    if isinstance(image, ImageUrl):
+        return await backend.analyze_url(plugin, image.url, options)
     try:
-        image = await asyncio.to_thread(path.read_bytes)
+        data = await asyncio.to_thread(image.read_bytes)
     except OSError as refused:  # it was readable when the command began
-        raise CliError(f"{path} cannot be read: {refused.strerror}") from refused
-    return await backend.analyze(plugin, image, options)
+        raise CliError(f"{image} cannot be read: {refused.strerror}") from refused
+    return await backend.analyze(plugin, data, options)

@@ -21,22 +21,40 @@ class _Waiting:
     since: float = field(default_factory=time.monotonic)
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Calls that one worker analyzes together."""
+
+    worker: WorkerProcess
+    calls: list[_Waiting]
+
+    def is_awaited(self) -> bool:
+        """Tell whether anybody still waits for an answer."""
+        return any(not waiting.answer.done() for waiting in self.calls)
+
+    def find(self, call_id: str) -> _Waiting | None:
+        """Return the call, unless it has its answer."""
+        return next((one for one in self.calls if one.call.id == call_id and not one.answer.done()), None)
+
+
 class BatchingWorkers(ProcessWorkers):
     """Hands a free worker up to ``max_batch`` calls, after waiting at most ``batch_wait_ms`` for more of them.
 
-    Each call keeps its own input, answer, error and figures. A caller that leaves only gives up its own answer: the
-    worker goes on for the others.
+    Each call keeps its own input, answer, error and figures. A caller that leaves, and a call that is killed, only give
+    up their own answer: the worker goes on for the others, and is ended when there are none.
     """
 
     _queue: "deque[_Waiting]"
     _more: asyncio.Event
     _collecting: "asyncio.Task[None] | None"
+    _batches: list[_Batch]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._queue = deque()
         self._more = asyncio.Event()
         self._collecting = None
+        self._batches = []
 
     @property
     def capacity(self) -> int:
@@ -56,13 +74,28 @@ class BatchingWorkers(ProcessWorkers):
                 return await waiting.answer
         except TimeoutError:
             raise CallEnded("deadline_exceeded") from None
+        finally:
+            await self._end_if_unawaited(call.id)
 
     async def kill(self, call_id: str) -> bool:
         for waiting in self._queue:
             if waiting.call.id == call_id and not waiting.answer.done():
                 waiting.answer.set_exception(CallEnded("cancelled"))
                 return True
-        return await super().kill(call_id)
+        for batch in self._batches:
+            found = batch.find(call_id)
+            if found is not None:
+                found.answer.set_exception(CallEnded("cancelled"))
+                return True
+        return False
+
+    async def _end_if_unawaited(self, call_id: str) -> None:
+        """End the worker of a batch that is still running when the last of its callers has left."""
+        for batch in self._batches:
+            if batch.worker.serves(call_id) and not batch.is_awaited():
+                batch.worker.cancel_calls()
+                await batch.worker.end()
+                return
 
     async def _collect(self) -> None:
         try:
@@ -102,7 +135,15 @@ class BatchingWorkers(ProcessWorkers):
                     await self._more.wait()
 
     async def _run_batch(self, worker: WorkerProcess, batch: list[_Waiting]) -> None:
-        answers = await worker.call_batch([waiting.call for waiting in batch], self._limits.timeout_s)
+        for waiting in batch:
+            if waiting.call.context is not None:
+                waiting.call.context.worker_pid = worker.pid
+        running = _Batch(worker, batch)
+        self._batches.append(running)
+        try:
+            answers = await worker.call_batch([waiting.call for waiting in batch], self._limits.timeout_s)
+        finally:
+            self._batches.remove(running)
         ended = next((answer for answer in answers if isinstance(answer, CallEnded)), None)
         if ended is not None:
             self._let_go_of_ended(worker, ended, batch[0].call.payload)

@@ -17,6 +17,8 @@ from sightgate.sandbox import Policy
 
 MAX_RESULT_BYTES = 16 * 1024 * 1024
 CANARY = "canary"
+# The largest file in a folder that is granted, where the limit of the scratch folder does not hold.
+GRANTED_FILE_MB = 1024
 # The interpreter that the server's own environment was made from, and plugins' own environments too.
 BASE_INTERPRETER: str = getattr(sys, "_base_executable", "") or sys.executable
 _GPU_DEVICES = ("dev/nvidia*", "dev/dri", "dev/kfd")
@@ -35,6 +37,7 @@ class WorkerSpec:
     interpreter: str = sys.executable
     config: Mapping[str, Any] = field(default_factory=dict)
     memory_mb: int = 1024
+    scratch_mb: int = 1024
     threads: int = 1
     max_result_bytes: int = MAX_RESULT_BYTES
     granted: Mapping[str, Any] = field(default_factory=dict)
@@ -85,6 +88,7 @@ def policy_of(spec: WorkerSpec, confinement: Confinement, scratch: Path, user: i
         processes=bool(granted.get("processes")),
         user=user,
         memory_mb=spec.memory_mb,
+        file_mb=max(spec.scratch_mb, GRANTED_FILE_MB) if granted.get("write") else spec.scratch_mb,
         canary=str(confinement.scratch_root / CANARY),
     )
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from app.governance.lifecycle import Availability
 from app.plugins.sandbox.confinement import MAX_RESULT_BYTES, Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.launch import how_it_ended
+from app.plugins.sandbox.standby import Standby, StandbyRules
 from app.plugins.sandbox.worker_process import Call, WorkerGone, WorkerProcess
 from app.plugins.sandbox.workers import Workers
 from sightgate.manifest import Limits, Manifest, ManifestError
@@ -27,7 +29,10 @@ from sightgate.manifest import Limits, Manifest, ManifestError
 log = structlog.get_logger("sightgate.workers")
 
 LOOK_AT_MEMORY_EVERY = 32
+# What keeps a worker from starting for want of something of the machine's: no fault of the plugin, and it passes.
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT})
 
+# Told when no worker could be started, with the reason, and when one could be again.
 AvailabilityListener = Callable[[Availability, str], None]
 EvidenceListener = Callable[[Evidence], None]
 
@@ -46,14 +51,32 @@ class PoolOptions:
     recycle_calls: int = 100_000
     recycle_growth_mb: int = 512
     max_result_bytes: int = MAX_RESULT_BYTES
+    standby: StandbyRules = field(default_factory=StandbyRules)
 
 
 @dataclass(slots=True)
 class PoolFigures:
-    """How many workers were started, and how many ended during a call."""
+    """How many workers were started, and how many ended during a call, or by themselves between calls."""
 
     started: int = 0
     ended_in_call: int = 0
+    ended_idle: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """How the workers of one plugin are. ``restarts``, ``restart_in_s`` (seconds) and ``given_up`` tell of one that is
+    kept ready.
+    """
+
+    running: int
+    started: int
+    ended_in_call: int
+    ended_idle: int
+    kept_ready: bool
+    restarts: int
+    restart_in_s: float | None
+    given_up: bool
 
 
 class ProcessWorkers(Workers):
@@ -70,16 +93,19 @@ class ProcessWorkers(Workers):
         limits: Limits,
         home: HomeLoop,
         options: PoolOptions,
-        on_unusable: AvailabilityListener,
+        on_availability: AvailabilityListener,
         on_evidence: EvidenceListener = lambda _: None,
     ) -> None:
         self.figures = PoolFigures()
+        # Why no worker could be started when that was last tried; None if one could.
+        self.unusable: tuple[Availability, str] | None = None
+        self.standby = Standby(options.standby, self.warm_up)
         self._spec = spec
         self._manifest = manifest
         self._limits = limits
         self._home = home
         self._options = options
-        self._on_unusable = on_unusable
+        self._on_availability = on_availability
         self._on_evidence = on_evidence
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
@@ -98,6 +124,25 @@ class ProcessWorkers(Workers):
     def worker_count(self) -> int:
         return len(self._idle) + len(self._busy)
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is a worker, where one is to be kept ready."""
+        return self.worker_count > 0 or not self.standby.wanted
+
+    def health(self) -> WorkerHealth:
+        """Return how many workers run and ended, and when one that is missing will be started again."""
+        figures, standby, due_s = self.figures, self.standby, self.standby.restart_in_s()
+        return WorkerHealth(
+            self.worker_count,
+            figures.started,
+            figures.ended_in_call,
+            figures.ended_idle,
+            standby.wanted,
+            standby.restarts,
+            None if due_s is None else round(due_s, 3),
+            standby.given_up and self.worker_count + self._starting == 0,
+        )
+
     def pids(self) -> list[int]:
         """Return the process ids of the running workers."""
         return [worker.pid for worker in (*self._idle, *self._busy)]
@@ -109,6 +154,11 @@ class ProcessWorkers(Workers):
         context = current_execution()
         call_id = context.call_id if context is not None else uuid.uuid4().hex
         worker = await self._take()
+        if context is not None:
+            context.worker_pid = worker.pid
+            if context.cancelled:  # while it waited for its worker, where `kill` could not find it
+                self._give_back(worker)
+                raise CallEnded("cancelled")
         try:
             result = await worker.call(Call(call_id, payload, context), self._limits.timeout_s)
         except (CallEnded, asyncio.CancelledError) as ended:
@@ -132,15 +182,22 @@ class ProcessWorkers(Workers):
         if self.worker_count == 0:
             self._give_back(await self._take())
 
+    def stay_ready(self) -> None:
+        """Keep a worker ready from now on: one that ends is replaced before it is needed."""
+        self.standby.want()
+        self._look_for_standby()
+
     async def retire(self) -> None:
         """Another pool has taken over: finish the calls that come or came here, and keep no worker after them."""
         self._retired = True
+        self.standby.close()
         idle, self._idle = self._idle, []
         await asyncio.gather(*(worker.stop() for worker in idle))
 
     async def close(self) -> None:
         """End all workers: idle ones by asking, busy ones by force. Waiting callers are refused."""
         self._closed = True
+        self.standby.close()
         if self._reaper is not None:
             self._reaper.cancel()
         for waiter in self._waiting:
@@ -198,7 +255,12 @@ class ProcessWorkers(Workers):
             self._starting -= 1
             if worker is None or not worker.alive:
                 self._wake_one(None)
+                self._look_for_standby()
         self.figures.started += 1
+        self.standby.started()
+        if self.unusable is not None:
+            self.unusable = None
+            self._on_availability(Availability.OK, "")
         worker.on_gone = self._on_gone
         self._busy.add(worker)
         return worker
@@ -225,13 +287,17 @@ class ProcessWorkers(Workers):
             availability = Availability.FAILED
             reason = f"it was not ready within {self._options.start_timeout_s:g} s"
         elif isinstance(failed, WorkerGone):
-            availability, reason = Availability.FAILED, f"its worker ended while it was loading: {how_it_ended(status)}"
+            # What broke the protocol was killed by us: how it ended then says nothing.
+            how = how_it_ended(status) if failed.left else str(failed)
+            availability, reason = Availability.FAILED, f"its worker ended while it was loading: {how}"
         elif isinstance(failed, OSError):
             availability, reason = Availability.FAILED, f"no worker could be started: {failed.strerror}"
         else:
             return failed
         log.warning("worker did not start", plugin=self._spec.plugin, reason=reason, output=worker and worker.output())
-        self._on_unusable(availability, reason)
+        if not (isinstance(failed, OSError) and failed.errno in _SHORTAGES):
+            self.unusable = availability, reason
+            self._on_availability(availability, reason)
         return PluginRefused("plugin_unavailable", reason)
 
     def _give_back(self, worker: WorkerProcess) -> None:
@@ -242,6 +308,7 @@ class ProcessWorkers(Workers):
             self._busy.discard(worker)
             self._in_background(worker.stop())
             self._wake_one(None)
+            self._look_for_standby(by_itself=False)
             return
         if not self._closed and self._wake_one(worker):
             return
@@ -271,7 +338,8 @@ class ProcessWorkers(Workers):
 
     def _let_go_of_ended(self, worker: WorkerProcess, ended: BaseException, payload: Mapping[str, Any]) -> None:
         self.figures.ended_in_call += 1
-        if isinstance(ended, CallEnded) and ended.code not in ("cancelled", "deadline_exceeded"):
+        by_itself = isinstance(ended, CallEnded) and ended.code not in ("cancelled", "deadline_exceeded")
+        if isinstance(ended, CallEnded) and by_itself:
             self._on_evidence(self._evidence_of(worker, ended, payload))
         if isinstance(ended, CallEnded):
             log.warning(
@@ -284,6 +352,7 @@ class ProcessWorkers(Workers):
             )
         self._busy.discard(worker)
         self._wake_one(None)
+        self._look_for_standby(by_itself=by_itself)
 
     def _evidence_of(self, worker: WorkerProcess, ended: CallEnded, payload: Mapping[str, Any]) -> Evidence:
         return Evidence(
@@ -303,10 +372,17 @@ class ProcessWorkers(Workers):
 
     def _bury(self, worker: WorkerProcess) -> None:
         """Forget a worker that ended while nobody called it."""
-        log.warning("idle worker ended", plugin=self._spec.plugin, pid=worker.pid, output=worker.output())
+        self.figures.ended_idle += 1
+        plugin, output = self._spec.plugin, worker.output()
+        log.warning("idle worker ended", plugin=plugin, pid=worker.pid, how=worker.fault, output=output)
         self._busy.discard(worker)
         self._in_background(worker.end())
         self._wake_one(None)
+        self._look_for_standby()
+
+    def _look_for_standby(self, *, by_itself: bool = True) -> None:
+        if self.standby.wanted and self.worker_count + self._starting == 0:
+            self.standby.missing(by_itself=by_itself)
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -317,7 +393,9 @@ class ProcessWorkers(Workers):
         self._reaper = None
         oldest = time.monotonic() - self._options.idle_s
         expired = [worker for worker in self._idle if worker.idle_since <= oldest]
-        self._idle = [worker for worker in self._idle if worker.idle_since > oldest]
+        if self.standby.wanted and len(expired) == self.worker_count:
+            expired.pop().idle_since = time.monotonic()
+        self._idle = [worker for worker in self._idle if worker not in expired]
         for worker in expired:
             self._in_background(worker.stop())
         if self._idle:

@@ -32,6 +32,11 @@ class WorkerConnection(asyncio.Protocol):
         self._needed = PREFIX.size
         self.transport: asyncio.Transport | None = None
 
+    @property
+    def within_a_frame(self) -> bool:
+        """Tell whether the stream has begun a frame that is not complete."""
+        return bool(self._buffer)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 

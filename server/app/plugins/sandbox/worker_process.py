@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -22,6 +23,7 @@ from app.plugins.sandbox.memory_watch import MemoryWatch
 from app.plugins.sandbox.output_tail import OutputTail
 from app.plugins.sandbox.process_tree import end_process_tree, wait_for_exit
 from app.plugins.sandbox.remove_tree import remove_tree
+from app.plugins.sandbox.scratch_watch import MOST_FILES, ScratchUse, ScratchWatch
 from app.plugins.sandbox.worker_connection import LEFT, WorkerConnection, to_json
 from app.plugins.sandbox.worker_failure import WorkerFailure, error_of
 from sightgate.protocol import (
@@ -42,6 +44,7 @@ from sightgate.protocol import (
 BODY_ALLOWANCE = 1024 * 1024
 SELF_EXIT_S = 0.25
 REMOVAL_S = 0.2
+REMEMBERED_CALLS = 256
 _DEADLINE = "the call's own time limit passed while the plugin ran; its worker was ended"
 
 
@@ -49,7 +52,12 @@ Reply: TypeAlias = "asyncio.Future[tuple[Header, bytes]]"
 
 
 class WorkerGone(Exception):
-    """The worker closed its connection or broke the protocol while a call was in flight."""
+    """The worker closed its connection or broke the protocol while something was awaited from it."""
+
+    @property
+    def left(self) -> bool:
+        """Whether it closed its connection by itself: how it ended tells why."""
+        return str(self) == LEFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +94,45 @@ class WorkerProcess:
         self._output = OutputTail(loop, launched.output)
         self._memory = MemoryWatch(launched.process.pid, spec.memory_mb, self._too_much_memory)
         self._memory.start()
+        self._scratch = ScratchWatch(launched.scratch, launched.process.pid, spec.scratch_mb, self._too_much_disk)
+        self._scratch.start()
         self._transport: asyncio.Transport | None = None
+        self._connection: WorkerConnection | None = None
         self._replies: dict[str, Reply] = {}
         self._contexts: dict[str, ExecutionContext] = {}
         self._gone: str | None = None
+        # Calls that ended here, so that a second answer to one of them is known for what it is.
+        self._answered: deque[str] = deque(maxlen=REMEMBERED_CALLS)
+        self._condemned = False
         self._ended: asyncio.Task[int] | None = None
         # Before it is connected: a quick worker, or a slow loop, and these come before anybody waits for them.
         self._first_words = (self._expect(SANDBOX), self._expect(READY))
 
     @classmethod
     async def start(cls, spec: WorkerSpec, confinement: Confinement) -> "WorkerProcess":
-        """Start a process and connect to it; it is not ready yet. Raises OSError."""
-        worker = cls(await launch(spec, confinement), spec, confinement.memory_means)
-        limit = spec.max_result_bytes + BODY_ALLOWANCE
-        transport, _ = await asyncio.get_running_loop().create_unix_connection(
-            lambda: WorkerConnection(worker._on_frame, worker._on_end, limit), sock=worker._launched.connection
-        )
-        worker._transport = transport
+        """Start a process and connect to it; it is not ready yet. Raises OSError.
+
+        If the caller leaves meanwhile, what was started is ended before this raises.
+        """
+        launching = asyncio.ensure_future(launch(spec, confinement))
+        try:
+            worker = cls(await asyncio.shield(launching), spec, confinement.memory_means)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):  # the thread goes on: what it starts would be nobody's
+                await cls(await launching, spec, confinement.memory_means).end()
+            raise
+        try:
+            await worker._connect()
+        except BaseException:
+            await worker.end()
+            raise
         return worker
+
+    async def _connect(self) -> None:
+        limit = self.spec.max_result_bytes + BODY_ALLOWANCE
+        self._transport, self._connection = await self._loop.create_unix_connection(
+            lambda: WorkerConnection(self._on_frame, self._on_end, limit), sock=self._launched.connection
+        )
 
     @property
     def pid(self) -> int:
@@ -111,7 +140,19 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        return self._gone is None and self._ended is None
+        return self._gone is None and self._ended is None and not self._condemned and not self._within_a_frame
+
+    @property
+    def fault(self) -> str:
+        """Return why a worker that was not asked to end is of no more use."""
+        if self._gone is not None:
+            return self._gone
+        return "it answered a call twice" if self._condemned else "it left a frame unfinished"
+
+    @property
+    def _within_a_frame(self) -> bool:
+        """Whether something that is no whole frame was left behind an answer: the next answer would be read into it."""
+        return self._connection is not None and self._connection.within_a_frame
 
     def output(self, last: int = 4_000) -> str:
         """Return the end of what the worker printed, for the log."""
@@ -224,6 +265,15 @@ class WorkerProcess:
         if not self._replies:  # between calls: nobody is told, the worker is replaced
             self._on_end("it had more memory than it may")
 
+    def _too_much_disk(self, use: ScratchUse) -> None:
+        used_mb, most = round(use.used_bytes / 1024 / 1024), self.spec.scratch_mb
+        said = f"the plugin kept more in its scratch folder than the {most} MiB and {MOST_FILES:,} files it may"
+        failure = CallEnded("plugin_out_of_disk", f"{said}; its worker was ended", limit_mb=most, used_mb=used_mb)
+        for reply in self._replies.values():
+            _fail(reply, failure)
+        if not self._replies:
+            self._on_end("it kept more in its scratch folder than it may")
+
     def _out_of_memory(self, peak_bytes: int) -> CallEnded:
         said = f"the plugin needed more than the {self.spec.memory_mb} MiB of memory it may use; its worker was ended"
         peak_mb = round(peak_bytes / 1024 / 1024)
@@ -276,6 +326,7 @@ class WorkerProcess:
     def _forget(self, key: str) -> None:
         self._replies.pop(key, None)
         self._contexts.pop(key, None)
+        self._answered.append(key)
         if not self._replies and self._launched.segment is not None and self._ended is None:
             self._launched.segment.clear()
 
@@ -287,18 +338,27 @@ class WorkerProcess:
         first = kind in (SANDBOX, READY)
         key = kind if first else str(header.get("call"))
         reply = self._replies.get(key) if first or kind in (RESULT, ERROR) else None
+        if (reply is None or reply.done()) and self._is_second_answer(kind, key):
+            # The call that is in flight is not to blame: it may end, and the worker with it.
+            self._condemned = True
+            return
         if reply is None or reply.done():
             raise ProtocolError(f"a {kind!r:.40} that nobody waits for")
         if first:
             self._forget(key)
         reply.set_result((header, body))
 
+    def _is_second_answer(self, kind: str, key: str) -> bool:
+        """Tell whether a frame answers a call that had its answer, while another call waits for its own."""
+        known = kind in (RESULT, ERROR) and (key in self._answered or key in self._replies)
+        return known and any(not reply.done() for reply in self._replies.values())
+
     def _report(self, header: Header) -> None:
         context = self._contexts.get(str(header.get("call")))
-        sink = context.progress if context is not None else None
-        if sink is not None:
+        if context is not None and context.progress is not None:
             with contextlib.suppress(TypeError, ValueError, KeyError):
-                sink(float(header["done"]), float(header["total"]), str(header["message"])[:500])
+                done, total = float(header["done"]), float(header["total"])
+                context.progress(context.call_id, done, total, str(header["message"])[:500])
 
     def _on_end(self, how: str) -> None:
         if self._gone is not None:
@@ -331,6 +391,7 @@ class WorkerProcess:
 
     async def _end(self) -> int:
         self._memory.close()
+        self._scratch.close()
         try:
             return await end_process_tree(self._launched.process, self._launched.mark)
         finally:
@@ -338,6 +399,8 @@ class WorkerProcess:
                 await self._loop.run_in_executor(None, self._launched.cgroup.end)
             if self._transport is not None:
                 self._transport.abort()
+            else:
+                self._launched.connection.close()
             if self._launched.segment is not None:
                 self._launched.segment.close()
             self._output.text()

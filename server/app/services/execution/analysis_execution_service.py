@@ -1,13 +1,19 @@
 """What the caller asked: acquires the image once, checks the request, waits for the end or returns at once."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from app.governance.errors import RequestError
+from app.governance.errors import RequestError, shorten
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.services.analysis_service import AcquiredImage, AnalysisService
-from app.services.execution.job_execution_service import JobExecutionService, JobOutcome
+from app.services.execution.job_execution_service import JobExecutionService
+from app.services.execution.job_outcome import JobOutcome
+from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms
 from app.services.execution.plugin_execution_service import PluginExecutionService
+
+MOST_IN_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,14 @@ class UploadedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """An image to be fetched from a URL, with the type that the caller declares, if he does."""
+
+    url: str
+    mime_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisRequest:
     """One request as it came over any transport.
 
@@ -34,22 +48,46 @@ class AnalysisRequest:
     """
 
     plugin: str
-    image: EncodedImage | UploadedImage
+    image: EncodedImage | UploadedImage | RemoteImage
     options: dict[str, Any] = field(default_factory=dict)
     owner: str | None = None
     timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """Many images for one or several plugins, as it came over any transport. ``options`` are by plugin."""
+
+    plugins: Sequence[str]
+    images: Sequence[EncodedImage | UploadedImage | RemoteImage]
+    options: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    owner: str | None = None
+    timeout_s: float | None = None
+
+
+class WebhookCheck(Protocol):
+    """Decides at submission whether an address may be called when a job ends."""
+
+    async def check_url(self, url: str) -> None:
+        """Raise RequestError if it may not be called."""
 
 
 class AnalysisExecutionService:
     """Owns the request. It does not judge the image: the gate does."""
 
     def __init__(
-        self, images: AnalysisService, jobs: JobExecutionService, plugins: PluginExecutionService, home: HomeLoop
+        self,
+        images: AnalysisService,
+        jobs: JobExecutionService,
+        plugins: PluginExecutionService,
+        home: HomeLoop,
+        webhooks: WebhookCheck,
     ) -> None:
         self._images = images
         self._jobs = jobs
         self._plugins = plugins
         self._home = home
+        self._webhooks = webhooks
 
     def analyze(self, plugin_name: str, payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Run one analysis and wait; return ``(result, {})`` or ``({}, envelope)``."""
@@ -62,24 +100,53 @@ class AnalysisExecutionService:
 
     async def execute(self, request: AnalysisRequest) -> JobOutcome:
         """Run a request and wait for its end. Raises RequestError if the request itself cannot be used."""
-        payload = self._payload_of(request)
-        return await self._run_waiting(request.plugin, payload, request.owner, request.timeout_s)
+        began = asyncio.get_running_loop().time()
+        payload = await self._payload_of(request, request.timeout_s)
+        timeout_s = request.timeout_s
+        if timeout_s is not None and isinstance(request.image, RemoteImage):
+            timeout_s = max(0.0, timeout_s - (asyncio.get_running_loop().time() - began))
+        return await self._run_waiting(request.plugin, payload, request.owner, timeout_s)
 
     def refuse_if_full(self, plugin_name: str) -> None:
-        """Raise PluginRefused ``overloaded`` if a call would be refused: asked before an image is read."""
+        """Raise PluginRefused ``overloaded`` or ``shutting_down`` if a call would be refused: asked before an image is
+        read.
+        """
+        self._jobs.refuse_if_draining()
         self._plugins.refuse_if_full(plugin_name)
 
-    async def submit(self, request: AnalysisRequest) -> str:
-        """Accept a request as a durable job and return its id.
+    async def submit(self, request: AnalysisRequest, terms: JobTerms | None = None) -> Accepted:
+        """Accept a request as a durable job. An image that is named by URL is fetched now, not when it runs.
 
-        Raises RequestError if the request cannot be used, PluginError if its plugin is unknown or cannot run now,
-        StorageError if the job cannot be made durable.
+        Raises RequestError if the request or its terms cannot be used, PluginError if its plugin is unknown or cannot
+        run now, StorageError if the job cannot be made durable.
         """
-        payload = self._payload_of(request)
+        terms = terms or JobTerms()
+        payload = await self._payload_of(request)
         self._plugins.check(request.plugin)
-        return await self._jobs.create_job_async(
-            request.plugin, payload, owner=request.owner, timeout_s=request.timeout_s
+        await self._check_webhook(terms)
+        payload["source"] = _source_of(request.image)
+        return await self._jobs.accept(request.plugin, payload, terms, request.owner, request.timeout_s)
+
+    async def submit_batch(self, request: BatchRequest, terms: JobTerms | None = None) -> AcceptedBatch:
+        """Accept a durable job for each image and plugin, all or none. Raises as `submit` does."""
+        terms = terms or JobTerms()
+        _check_size(request)
+        for plugin in request.plugins:
+            self._plugins.check(plugin)
+        await self._check_webhook(terms)
+        payloads = [
+            {"image": image.data, "mime_type": image.mime_type, "source": _source_of(asked)}
+            for asked, image in zip(request.images, await self._acquire_all(request.images), strict=True)
+        ]
+        return await self._jobs.accept_batch(
+            request.plugins, payloads, request.options, terms, request.owner, request.timeout_s
         )
+
+    async def requeue(self, job_id: str) -> Accepted:
+        """Accept a new durable job with the input and options of another. Raises as `submit` does, and RequestError
+        ``job_not_found``, or ``not_found`` if the input was not kept.
+        """
+        return await self._jobs.requeue(job_id, self._plugins.check)
 
     async def _run_waiting(
         self, plugin_name: str, payload: dict[str, Any], owner: str | None = None, timeout_s: float | None = None
@@ -89,13 +156,53 @@ class AnalysisExecutionService:
         )
         return await self._jobs.run_to_end(job_id)
 
-    def _payload_of(self, request: AnalysisRequest) -> dict[str, Any]:
+    async def _check_webhook(self, terms: JobTerms) -> None:
+        if terms.webhook is not None:
+            await self._webhooks.check_url(terms.webhook)
+
+    async def _payload_of(self, request: AnalysisRequest, timeout_s: float | None = None) -> dict[str, Any]:
         if not request.plugin:
             raise RequestError("missing_plugin", "name a plugin; GET /v1/plugins lists them", field="plugin")
-        image = self._acquire(request.image)
+        if isinstance(request.image, RemoteImage):
+            image = await self._fetch(request.plugin, request.image, timeout_s)
+        else:
+            image = self._acquire(request.image)
         return {"image": image.data, "mime_type": image.mime_type, "options": request.options}
+
+    async def _acquire_all(self, images: Sequence[EncodedImage | UploadedImage | RemoteImage]) -> list[AcquiredImage]:
+        remote = [(image.url, image.mime_type) for image in images if isinstance(image, RemoteImage)]
+        fetched = iter(await self._images.from_urls(remote))
+        return [next(fetched) if isinstance(image, RemoteImage) else self._acquire(image) for image in images]
 
     def _acquire(self, image: EncodedImage | UploadedImage) -> AcquiredImage:
         if isinstance(image, EncodedImage):
             return self._images.from_base64(image.text, image.mime_type)
         return self._images.from_bytes(image.data, image.mime_type)
+
+    async def _fetch(self, plugin_name: str, image: RemoteImage, timeout_s: float | None) -> AcquiredImage:
+        # Nobody is called for a request that will be refused anyway.
+        self._plugins.check(plugin_name)
+        self._plugins.refuse_if_full(plugin_name)
+        return await self._images.from_url(image.url, image.mime_type, timeout_s)
+
+
+def _source_of(image: EncodedImage | UploadedImage | RemoteImage) -> str | None:
+    """Return what tells two requests apart in the place of the image: its URL may give another one the next time."""
+    return f"{image.url} {image.mime_type or ''}" if isinstance(image, RemoteImage) else None
+
+
+def _check_size(request: BatchRequest) -> None:
+    """Raise RequestError unless the batch has 1 to 1,000 jobs, and options for its own plugins only."""
+    plugins = request.plugins
+    if not plugins or not all(plugins):
+        raise RequestError("missing_plugin", "name one plugin or more; GET /v1/plugins lists them", field="plugins")
+    if len(set(plugins)) < len(plugins):
+        raise RequestError("malformed_request", "a plugin is named twice", field="plugins")
+    jobs = len(plugins) * len(request.images)
+    if not 1 <= jobs <= MOST_IN_BATCH:
+        said = f"a batch has 1 to {MOST_IN_BATCH} jobs, images times plugins; this one would have {jobs}"
+        raise RequestError("malformed_request", said, field="images")
+    unknown = sorted(request.options.keys() - set(plugins))
+    if unknown:
+        said = f"options name {shorten(unknown[0])!r}, which is none of the plugins of the batch"
+        raise RequestError("malformed_request", said, field="options")

@@ -5,18 +5,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-WORKER_ENDS = frozenset({"plugin_crashed", "plugin_timeout", "plugin_out_of_memory"})
+WORKER_ENDS = frozenset({"plugin_crashed", "plugin_timeout", "plugin_out_of_memory", "plugin_out_of_disk"})
 REMEMBERED_INPUTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
-    """Opens after ``ends`` ends of a worker within ``within_s``; lets one call try after ``rest_s`` seconds."""
+    """Opens after ``ends`` ends of a worker within ``within_s``; lets one call try after ``rest_s`` seconds.
+
+    Each rest that follows on another is twice as long, up to ``longest_rest_s``; a breaker that was closed for
+    ``within_s`` begins anew.
+    """
 
     ends: int = 5
     within_s: float = 60.0
     rest_s: float = 30.0
+    longest_rest_s: float = 480.0
     quarantine_after: int = 3
+
+    def rest_after(self, rests: int) -> float:
+        """Return the seconds that the last of so many rests lasts."""
+        doubled: float = self.rest_s * 2.0 ** min(max(0, rests - 1), 32)
+        return min(doubled, max(self.rest_s, self.longest_rest_s))
 
 
 class BreakerState(StrEnum):
@@ -33,6 +43,8 @@ class Breaker:
         self._clock = clock
         self._ends: deque[float] = deque(maxlen=rules.ends)
         self._opened_at = 0.0
+        self._closed_at: float | None = None
+        self.rests = 0
         self.state = BreakerState.CLOSED
         self.reason = ""
 
@@ -47,7 +59,11 @@ class Breaker:
 
     def retry_after_s(self) -> float:
         """Return the seconds until a call may try; 0 when one may now."""
-        return max(0.0, self._opened_at + self._rules.rest_s - self._clock())
+        return max(0.0, self._opened_at + self._rules.rest_after(self.rests) - self._clock())
+
+    def rests_now(self) -> bool:
+        """Tell whether a call would be refused now, without letting one through."""
+        return self.state is BreakerState.HALF_OPEN or (self.state is BreakerState.OPEN and self.retry_after_s() > 0)
 
     def record(self, code: str | None) -> bool:
         """Note how a call ended; tells whether the state changed."""
@@ -66,13 +82,21 @@ class Breaker:
         return self.state is not before
 
     def open(self, reason: str) -> None:
-        """Refuse calls from now on, for a while."""
-        self.state, self.reason, self._opened_at = BreakerState.OPEN, reason, self._clock()
+        """Refuse calls from now on, for a while: longer each time that it did not help."""
+        now = self._clock()
+        if self._closed_at is not None and now - self._closed_at > self._rules.within_s:
+            self.rests = 0
+        self._closed_at = None
+        self.rests += 1
+        self.state, self.reason, self._opened_at = BreakerState.OPEN, reason, now
 
-    def close(self) -> None:
-        """Let every call run."""
+    def close(self, *, forget: bool = False) -> None:
+        """Let every call run. With ``forget``, the next rest is a first one."""
         self.state, self.reason = BreakerState.CLOSED, ""
         self._ends.clear()
+        self._closed_at = self._clock()
+        if forget:
+            self.rests = 0
 
     def give_up_trial(self) -> None:
         """The call that was to try did not run to an end: another may try at once."""

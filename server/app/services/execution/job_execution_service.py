@@ -2,68 +2,71 @@
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
 
-from app.governance.error_envelope import build_error_envelope, internal_fault, stored_envelope
-from app.governance.errors import CallEnded, RequestError
+from app.governance.error_envelope import stored_envelope
+from app.governance.errors import PluginRefused, RequestError
 from app.governance.execution_context import ExecutionContext, set_current_execution
-from app.governance.job_lifecycle import IllegalTransition, JobStatus, is_terminal
+from app.governance.job_lifecycle import TERMINAL, IllegalTransition, JobStatus
+from app.governance.retry import RetryPolicy
 from app.plugins.sandbox.home_loop import HomeLoop
+from app.services.execution.job_dispatcher import DispatchRules, JobDispatcher
+from app.services.execution.job_inputs import JobInputs
+from app.services.execution.job_intake import MAX_PLUGIN_NAME, JobIntake
+from app.services.execution.job_leases import JobLeases
+from app.services.execution.job_outcome import JobOutcome, as_ended, ended_call, error_of
+from app.services.execution.job_runs import JobObserver, JobRuns
+from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms
 from app.services.execution.plugin_execution_service import PluginExecutionService
-from app.storage.blobs import BlobStore
-from app.storage.errors import StorageError
+from app.services.job_events import JobEvents
+from app.services.job_management_service import JobManagementService, job_missing
+from app.services.job_results import JobResults
+from app.storage.errors import JobMissing
 from app.storage.job_ids import new_job_id
-from app.storage.jobs import JobStore
-from app.storage.records import Job, JobInput
+from app.storage.records import BatchProgress, Change, Job, NewJob, Recovery, Released
+from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate.jobs")
 
-IMAGE_ROLE = "image"
-# Longer than any plugin's name: what a caller invents is found unknown, but not kept at any length.
-MAX_PLUGIN_NAME = 200
+# How long a request to cancel waits for the end of a job whose worker was killed.
+CANCEL_S = 5.0
 LOOK_AGAIN_S = 1.0
-AFTER_FAULT_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class JobOutcome:
-    """How a job ended. Exactly one of ``result`` and ``envelope`` is non-empty. Times are milliseconds."""
-
-    job_id: str
-    result: dict[str, Any]
-    envelope: dict[str, Any]
-    waiting_ms: float = 0.0
-    running_ms: float = 0.0
+# Jobs of a batch that are cancelled side by side.
+CANCELLED_AT_ONCE = 64
 
 
 @dataclass(slots=True)
-class _Running:
-    """A job of this process that has not ended. ``payload`` is held until it runs."""
+class _Call:
+    """A job of this process that a caller waits for. ``payload`` is held until it runs."""
 
     job: Job
-    payload: dict[str, Any] | None = None
-    task: "asyncio.Task[JobOutcome] | None" = None
-
-
-class JobView(Protocol):
-    """Turns a job into what callers see."""
-
-    def __call__(self, job: Job) -> dict[str, Any]: ...
+    payload: dict[str, Any] | None
+    context: ExecutionContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobRules:
-    """How many durable jobs run at once in all; whether waiting calls keep their inputs; seconds to drain."""
+    """How many durable jobs run at once in all; whether waiting calls keep their inputs; seconds to drain.
+
+    ``lease_s``: a server that is silent for so long loses its jobs to others.
+    """
 
     at_once: int = 64
     keep_all_inputs: bool = False
     drain_s: float = 10.0
+    lease_s: float = 15.0
+
+
+class Webhooks(Protocol):
+    """Calls the addresses that jobs name for their end."""
+
+    def wake(self) -> None:
+        """A job that has a webhook has ended. Cheap, never raises."""
 
 
 class JobExecutionService:
@@ -72,23 +75,40 @@ class JobExecutionService:
     def __init__(
         self,
         store: JobStore,
-        blobs: BlobStore,
+        inputs: JobInputs,
+        results: JobResults,
         plugins: PluginExecutionService,
-        view: JobView,
+        management: JobManagementService,
+        events: JobEvents,
+        observer: JobObserver,
         home: HomeLoop,
         rules: JobRules | None = None,
+        *,
+        policy_of: Callable[[str], RetryPolicy] = lambda _: RetryPolicy(),
+        webhooks: Webhooks | None = None,
     ) -> None:
         self._store = store
-        self._blobs = blobs
+        self._inputs = inputs
+        self._results = results
         self._plugins = plugins
-        self._view = view
+        self._management = management
+        self._events = events
         self._home = home
         self._rules = rules or JobRules()
-        self._running: dict[str, _Running] = {}
-        self._dispatched: dict[str, int] = {}
-        self._loading: Counter[str] = Counter()
-        self._wake = asyncio.Event()
-        self._dispatcher: asyncio.Task[None] | None = None
+        self._webhooks = webhooks
+        self._calls: dict[str, _Call] = {}
+        self._runs = JobRuns(
+            store, plugins, inputs, results, events, observer, self.look_again, self._ran, self._job_ended
+        )
+        dispatch = DispatchRules(self._rules.at_once, self._rules.lease_s)
+        self._dispatcher = JobDispatcher(store, plugins, self._runs, dispatch, self._ended_unrun)
+        self._leases = JobLeases(store, self._runs, self._rules.lease_s, self._recovered)
+        self._intake = JobIntake(store, inputs, events, policy_of, self._dispatcher.added)
+        self._progressed = events.progressed
+        self._draining = False
+        self._calls_ended = asyncio.Event()
+        self._background: set[asyncio.Task[Any]] = set()
+        store.listen(self._changed_elsewhere)
 
     def create_job(self, plugin_name: str, payload: dict[str, Any]) -> str:
         """Accept a durable job; it is on disk when this returns its id. Raises StorageError."""
@@ -113,29 +133,69 @@ class JobExecutionService:
     ) -> str:
         """Accept a job. A durable one and its input are on disk when this returns; else it is only this process's.
 
-        ``timeout_s`` is how long it may wait and run, in all.
+        ``timeout_s`` is how long it may wait and run, in all. Raises PluginRefused ``shutting_down``.
         """
-        options = payload.get("options")
+        if durable:
+            return (await self.accept(plugin_name, payload, JobTerms(), owner, timeout_s)).job_id
+        self.refuse_if_draining()
         now = datetime.now(UTC)
         job = Job(
             id=new_job_id(),
             plugin=plugin_name[:MAX_PLUGIN_NAME],
-            status=JobStatus.PENDING if durable else JobStatus.RUNNING,
+            status=JobStatus.RUNNING,
             created_at=now,
             deadline=now + timedelta(seconds=timeout_s) if timeout_s is not None else None,
-            durable=durable,
-            options=options if isinstance(options, dict) and durable else {},
             owner=owner,
         )
-        if durable or self._rules.keep_all_inputs:
-            await self._store.add(job, [await self._keep_input(payload)])
+        if self._rules.keep_all_inputs:
+            await self._store.add([NewJob(job, [await self._inputs.keep(payload)])])
         else:
             self._store.record(job)
-        if durable:
-            self._wake.set()
-        else:
-            self._running[job.id] = _Running(job, payload)
+        self._calls[job.id] = _Call(job, payload)
+        if self._events.watched:
+            self._events.changed(job)
         return job.id
+
+    async def accept(
+        self,
+        plugin_name: str,
+        payload: Mapping[str, Any],
+        terms: JobTerms,
+        owner: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Accepted:
+        """Accept a durable job on terms. Raises RequestError, PluginRefused, StorageError."""
+        self.refuse_if_draining()
+        return await self._intake.accept(plugin_name, payload, terms, owner, timeout_s)
+
+    async def accept_batch(
+        self,
+        plugin_names: Sequence[str],
+        payloads: Sequence[Mapping[str, Any]],
+        options: Mapping[str, Mapping[str, Any]],
+        terms: JobTerms,
+        owner: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AcceptedBatch:
+        """Accept a durable job for each image and plugin. Raises RequestError, PluginRefused, StorageError."""
+        self.refuse_if_draining()
+        return await self._intake.accept_batch(plugin_names, payloads, options, terms, owner, timeout_s)
+
+    async def requeue(self, job_id: str, check: Callable[[str], None] = lambda _: None) -> Accepted:
+        """Accept a new durable job with the input and options of another.
+
+        ``check`` is called with its plugin's name and may refuse by raising. Raises RequestError ``job_not_found``, or
+        ``not_found`` if its input was not kept; StorageError.
+        """
+        self.refuse_if_draining()
+        job = await self._management.find(job_id)
+        check(job.plugin)
+        return await self._intake.accept_copy(job)
+
+    def refuse_if_draining(self) -> None:
+        """Raise PluginRefused ``shutting_down`` if the server takes nothing new."""
+        if self._draining:
+            raise PluginRefused("shutting_down", retry_after_s=max(1.0, self._rules.drain_s))
 
     async def run_job_async(self, job_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The awaitable twin of ``run_job``."""
@@ -144,176 +204,197 @@ class JobExecutionService:
 
     async def run_to_end(self, job_id: str) -> JobOutcome:
         """Run a job, or wait for its end, and return how it ended. Raises RequestError ``job_not_found``."""
-        running = self._running.get(job_id)
-        if running is not None and running.payload is not None:
-            payload, running.payload = running.payload, None
-            return await self._run(running.job, payload)
-        if running is not None and running.task is not None:
-            return await asyncio.shield(running.task)
-        claimed = await self._store.claim_job(job_id)
-        if claimed is not None:
-            return await asyncio.shield(self._begin(claimed))
-        while True:  # it has ended, or somebody else waits for its end
-            job = await self._store.get(job_id)
-            if job is None:
-                raise RequestError("job_not_found", f"there is no job {job_id[:64]!r}")
-            if is_terminal(job.status):
-                waiting_ms, running_ms = job.waiting_ms or 0.0, job.running_ms or 0.0
-                return JobOutcome(job.id, job.result or {}, stored_envelope(job.error), waiting_ms, running_ms)
-            await asyncio.sleep(0.02)
+        call = self._calls.get(job_id)
+        if call is not None and call.payload is not None:
+            payload, call.payload = call.payload, None
+            return await self._run_call(call, payload)
+        task = self._runs.task_of(job_id)
+        if task is None and (claimed := await self._store.claim_job(job_id, self._dispatcher.lease_until())):
+            task = self._runs.begin(claimed)
+        outcome = await asyncio.shield(task) if task is not None else None
+        return outcome if outcome is not None else await self._wait_for_end(job_id)
 
     async def get_job_async(self, job_id: str) -> dict[str, Any]:
         """The awaitable twin of ``get_job``."""
-        job = await self._store.get(job_id)
-        if job is None:
-            raise RequestError("job_not_found", f"there is no job {job_id[:64]!r}")
-        return self._view(job)
+        return await self._management.show(job_id)
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job and return it as callers see it: one that waits has ended then, one that runs will have soon.
+
+        Raises RequestError ``job_not_found``, or ``job_not_cancellable`` if it had ended before.
+        """
+        if job_id not in self._calls:
+            await self._cancel_stored(job_id)
+        else:
+            await self._cancel_here(job_id)
+        return await self._management.show(job_id)
+
+    async def cancel_batch(self, batch_id: str) -> BatchProgress:
+        """Cancel what is left of a batch, and return how far it had come. Raises RequestError ``not_found``."""
+        await self._management.batch(batch_id)
+        left = await self._store.batch_jobs(batch_id, [status for status in JobStatus if status not in TERMINAL])
+        for start in range(0, len(left), CANCELLED_AT_ONCE):
+            some = left[start : start + CANCELLED_AT_ONCE]
+            await asyncio.gather(*(self._cancel_if_possible(job_id) for job_id in some))
+        return await self._management.batch(batch_id)
+
+    async def recover(self) -> None:
+        """Put right what a server that died left behind, without running anything. Raises StorageError."""
+        await self._leases.recover()
 
     async def start(self) -> None:
         """Recover what a dead server left, then run durable jobs as they come. Raises StorageError."""
-        recovery = await self._store.recover(_interrupted_error)
-        if recovery.requeued or recovery.interrupted:
-            log.info("recovered", requeued=len(recovery.requeued), interrupted=len(recovery.interrupted))
-        self._dispatcher = asyncio.get_running_loop().create_task(self._dispatch())
+        await self.recover()
+        self._leases.start()
+        self._dispatcher.start()
+
+    async def drain(self) -> None:
+        """Take nothing new, take up nothing more, and wait for what runs, at most ``drain_s`` seconds.
+
+        What still runs then is handed back: it waits for the next server, or another one. Event streams end last.
+        """
+        if self._draining:
+            return
+        self._draining = True
+        ends = asyncio.get_running_loop().time() + self._rules.drain_s
+        await self._dispatcher.stop()
+        await self._runs.finish(self._rules.drain_s)
+        if self._calls:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(ends):
+                    await self._calls_ended.wait()
+        await self._runs.hand_back()
+        self._events.close()
 
     async def stop(self) -> None:
-        """Take up nothing new, let what runs end within ``drain_s``, and leave the rest to the next start."""
-        if self._dispatcher is not None:
-            self._dispatcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._dispatcher
-        tasks = [running.task for running in self._running.values() if running.task is not None]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=self._rules.drain_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Drain, unless that was done before, and stop."""
+        await self.drain()
+        await self._runs.hand_back()
+        self._events.close()
+        await self._leases.stop()
 
     @property
     def dispatching(self) -> bool:
         """Whether durable jobs are being taken up."""
-        return self._dispatcher is not None and not self._dispatcher.done()
+        return self._dispatcher.running
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server stops, and takes nothing new."""
+        return self._draining
 
     def look_again(self) -> None:
         """Something changed that may let waiting jobs run: a plugin was enabled or reloaded."""
-        self._wake.set()
+        self._dispatcher.wake()
 
-    async def _dispatch(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                started = await self._dispatch_once()
-            except StorageError as failed:
-                log.error("the job store does not answer; trying again", reason=str(failed))
-                await asyncio.sleep(AFTER_FAULT_S)
-                continue
-            except Exception:  # one of the four boundaries: the dispatcher must outlive any fault of ours
-                log.exception("dispatcher fault")
-                await asyncio.sleep(AFTER_FAULT_S)
-                continue
-            if not started:
-                # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_AGAIN_S):
-                        await self._wake.wait()
-
-    async def _dispatch_once(self) -> int:
-        room = self._rules.at_once - sum(self._dispatched.values())
-        free: dict[str, int] = {}
-        for plugin in await self._store.plugins_with_pending() if room > 0 else ():
-            # A job whose input is being read has no seat yet; another one must not overtake it.
-            seats = min(room, self._plugins.free_seats(plugin) - self._loading[plugin])
-            if seats > 0:
-                free[plugin] = seats
-                room -= seats
-        claimed = await self._store.claim(free) if free else []
-        for job in claimed:
-            self._begin(job)
-        return len(claimed)
-
-    def _begin(self, job: Job) -> "asyncio.Task[JobOutcome]":
-        task = asyncio.get_running_loop().create_task(self._run_claimed(job))
-        self._running[job.id] = _Running(job, task=task)
-        self._dispatched[job.plugin] = self._dispatched.get(job.plugin, 0) + 1
-        self._loading[job.plugin] += 1
-        return task
-
-    async def _run_claimed(self, job: Job) -> JobOutcome:
-        try:
-            try:
-                payload = await self._load_payload(job)
-            finally:
-                self._loading[job.plugin] -= 1
-            return await self._run(job, payload)
-        except StorageError as failed:
-            # Its row stays RUNNING if even its end cannot be stored: the next start takes it up again.
-            log.error("a job's input or end could not be stored", job=job.id, reason=str(failed))
-            outcome = JobOutcome(job.id, {}, build_error_envelope(internal_fault(failed), job.plugin))
-            with contextlib.suppress(StorageError):
-                await self._record_end(job, outcome)
-            return outcome
-        finally:
-            self._running.pop(job.id, None)
-            self._dispatched[job.plugin] -= 1
-            if not self._dispatched[job.plugin]:
-                del self._dispatched[job.plugin]
-            self._wake.set()
-
-    async def _run(self, job: Job, payload: dict[str, Any]) -> JobOutcome:
-        context = ExecutionContext(job.id, _on_loop_clock(job.deadline))
+    async def _run_call(self, call: _Call, payload: dict[str, Any]) -> JobOutcome:
+        """Run a call that somebody waits for; if they leave, it is ended and recorded as cancelled."""
+        job = call.job
+        context = call.context = ExecutionContext(job.id, _on_loop_clock(job.deadline), self._progressed)
         set_current_execution(context)
         try:
-            result, envelope = await self._plugins.execute_async(job.plugin, payload, patient=job.durable)
+            result, envelope = await self._plugins.execute_async(job.plugin, payload)
         except asyncio.CancelledError:
-            if not job.durable:  # the caller hung up; a durable job is taken up again by the next server
-                cancelled = build_error_envelope(CallEnded("cancelled", job_id=job.id), job.plugin)
-                outcome = JobOutcome(job.id, {}, cancelled, context.waiting_ms, context.running_ms)
-                await self._record_end(job, outcome)
+            self._record_end(job, ended_call(job, "cancelled", context))
             raise
         if envelope:
             envelope["error"]["details"]["job_id"] = job.id
         outcome = JobOutcome(job.id, result, envelope, context.waiting_ms, context.running_ms)
-        await self._record_end(job, outcome)
+        self._record_end(job, outcome)
         return outcome
 
-    async def _record_end(self, job: Job, outcome: JobOutcome) -> None:
-        status = _status_of(outcome)
-        error = outcome.envelope["error"] if outcome.envelope else None
-        how = (job.id, status, outcome.result or None, error, datetime.now(UTC), outcome.waiting_ms, outcome.running_ms)
-        if not job.durable:
-            self._running.pop(job.id, None)
-            self._store.record_end(*how, started_at=job.created_at)
-            return
+    def _record_end(self, job: Job, outcome: JobOutcome) -> None:
+        end = outcome.to_end(started_at=job.created_at)
+        self._store.record_end(end)
+        del self._calls[job.id]
+        self._events.forget(job.id)
+        if self._events.watched:
+            self._events.changed(as_ended(job, end))
+        if self._draining and not self._calls:
+            self._calls_ended.set()
+
+    async def _wait_for_end(self, job_id: str) -> JobOutcome:
+        with self._events.watch_job(job_id) as watch:
+            while True:
+                job = await self._store.get(job_id)
+                if job is None:
+                    raise job_missing(job_id)
+                if job.status in TERMINAL:
+                    job = await self._results.with_result(job)
+                    waited_ms, ran_ms = job.waiting_ms or 0.0, job.running_ms or 0.0
+                    return JobOutcome(job.id, job.result or {}, stored_envelope(job.error), waited_ms, ran_ms)
+                await watch.wait(LOOK_AGAIN_S)  # another server's message may be lost
+
+    async def _cancel_stored(self, job_id: str) -> None:
+        job = await self._management.find(job_id)
         try:
-            await self._store.end(*how)
-        except IllegalTransition:
-            log.warning("the job had ended already", job=job.id, status=status)
+            cancelled, released = await self._store.request_cancel(job_id, error_of(job, "cancelled"))
+        except IllegalTransition as ended:
+            said = f"the job has ended as {ended.old.value} and cannot be cancelled"
+            raise RequestError("job_not_cancellable", said) from None
+        except JobMissing:
+            raise job_missing(job_id) from None
+        if cancelled.status is JobStatus.CANCELLED:
+            self._runs.tell_end(await self._management.find(job_id), released)
+        elif not await self._cancel_here(job_id):
+            self._store.announce(Change(job_id, "cancel", job.plugin))
+            with self._events.watch_job(job_id) as watch:
+                await watch.wait(CANCEL_S)
 
-    async def _keep_input(self, payload: Mapping[str, Any]) -> JobInput:
-        image = payload.get("image")
-        data = image if isinstance(image, bytes) else b""
-        return JobInput(IMAGE_ROLE, str(payload.get("mime_type") or ""), await self._blobs.put(data), len(data))
+    async def _cancel_if_possible(self, job_id: str) -> None:
+        with contextlib.suppress(RequestError):  # it has ended meanwhile
+            await self._cancel_stored(job_id)
 
-    async def _load_payload(self, job: Job) -> dict[str, Any]:
-        inputs = {kept.role: kept for kept in await self._store.inputs(job.id)}
-        image = inputs[IMAGE_ROLE]
-        data = await self._blobs.get(image.blob)
-        return {"image": data, "mime_type": image.media_type, "options": dict(job.options)}
+    async def _cancel_here(self, job_id: str) -> bool:
+        """End a job that runs in this process, and wait for that a while; tells whether it runs here."""
+        task, call = self._runs.task_of(job_id), self._calls.get(job_id)
+        if task is not None:
+            await self._runs.cancel(job_id)
+            await asyncio.wait({task}, timeout=CANCEL_S)
+        elif call is not None and call.context is not None:
+            call.context.cancelled = True  # in case it has no worker yet
+            with self._events.watch_job(job_id) as watch:
+                if await self._plugins.kill(call.job.plugin, job_id) and job_id in self._calls:
+                    await watch.wait(CANCEL_S)
+        return task is not None or call is not None
+
+    def _ran(self, plugin: str, milliseconds: float) -> None:
+        self._dispatcher.ran(plugin, milliseconds)
+
+    def _job_ended(self, job: Job) -> None:
+        if job.webhook is not None and self._webhooks is not None:
+            self._webhooks.wake()
+
+    def _ended_unrun(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._runs.tell_end(job, Released())
+
+    def _recovered(self, recovery: Recovery) -> None:
+        for job_id in (*recovery.requeued, *recovery.interrupted):
+            self._events.changed_elsewhere(job_id)
+        self._ended_unrun(recovery.ended)
+        self._dispatcher.wake()
+
+    def _changed_elsewhere(self, change: Change) -> None:
+        """Another server says that it did something."""
+        if change.kind == "cancel":
+            task = asyncio.get_running_loop().create_task(self._cancel_here(change.job_id))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+        elif change.kind == "progress":
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                done, total = float(change.data["done"]), float(change.data["total"])
+                self._events.progressed(change.job_id, done, total, str(change.data["message"]))
+        else:
+            if change.kind == "waiting":
+                self._dispatcher.wake()
+            if change.status in TERMINAL:
+                self._events.forget(change.job_id)
+            if change.job_id:
+                self._events.changed_elsewhere(change.job_id)
 
 
 def _on_loop_clock(deadline: datetime | None) -> float | None:
     if deadline is None:
         return None
     return asyncio.get_running_loop().time() + (deadline - datetime.now(UTC)).total_seconds()
-
-
-def _interrupted_error(job: Job) -> dict[str, Any]:
-    error: dict[str, Any] = build_error_envelope(CallEnded("interrupted", job_id=job.id), job.plugin)["error"]
-    return error
-
-
-def _status_of(outcome: JobOutcome) -> JobStatus:
-    if not outcome.envelope:
-        return JobStatus.SUCCESS
-    cancelled = outcome.envelope["error"]["details"]["code"] == "cancelled"
-    return JobStatus.CANCELLED if cancelled else JobStatus.FAILED

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.governance.error_envelope import build_error_envelope
-from app.governance.errors import GovernedError, PluginNotFound, PluginRefused
+from app.governance.errors import CallEnded, GovernedError, PluginNotFound, PluginRefused
 from app.governance.execution_context import current_execution
 from app.governance.lifecycle import Availability
 from app.plugins.loader.plugin_registry import PluginRegistry
@@ -32,11 +32,15 @@ class AdmissionRules:
 
 @dataclass(frozen=True, slots=True)
 class PluginHealth:
-    """What admission holds against a plugin. ``quarantined`` are SHA-256 of images; ``retry_after_s`` is seconds."""
+    """What admission holds against a plugin. ``quarantined`` are SHA-256 of images; ``retry_after_s`` is seconds.
+
+    ``rests``: how many rests of the breaker followed on each other.
+    """
 
     breaker: BreakerState = BreakerState.CLOSED
     reason: str = ""
     retry_after_s: float = 0.0
+    rests: int = 0
     quarantined: tuple[str, ...] = ()
 
 
@@ -123,25 +127,41 @@ class PluginExecutionService:
             raise PluginRefused("overloaded", waiting=desk.seats.waiting, limit=self._rules.max_waiting)
 
     def check(self, plugin_name: str) -> None:
-        """Raise GovernedError if a call of the plugin would be refused now, whatever its input."""
-        availability = self._registry.get_availability(plugin_name)
-        desk = self._desk(plugin_name)
-        if desk.breaker.state is BreakerState.CLOSED and availability.availability is not Availability.OK:
-            raise PluginRefused(availability.code, availability.reason or "")
+        """Raise GovernedError if a job of the plugin would be refused, whatever its input and however long it waits.
 
-    def free_seats(self, plugin_name: str) -> int:
+        A plugin that rests is not refused: its jobs wait for the end of the rest.
+        """
+        self._refuse_unusable(plugin_name, self._desk(plugin_name))
+
+    def would_run(self, plugin_name: str) -> bool:
+        """Tell whether a call that came now would be let in, if a seat is free."""
+        desk = self._desk(plugin_name)
+        try:
+            self._refuse_unusable(plugin_name, desk)
+        except GovernedError:
+            return False
+        return not desk.breaker.rests_now()
+
+    def free_seats(self, plugin_name: str, ahead: int = 0) -> int:
         """Return how many more calls of a plugin could start now; 0 while it is disabled or rests.
 
-        An unknown plugin has one: its call ends at once, with the right error.
+        ``ahead`` is how many may wait for a seat beyond those. An unknown plugin has one seat: its call ends at once,
+        with the right error.
         """
         if plugin_name not in self._registry.list_plugins():
             return 1
         desk = self._desk(plugin_name)
-        if self._registry.get_availability(plugin_name).code == "plugin_disabled":
+        if self._registry.get_availability(plugin_name).code == "plugin_disabled" or desk.breaker.rests_now():
             return 0
-        if desk.breaker.state is BreakerState.HALF_OPEN or desk.breaker.retry_after_s() > 0:
-            return 0
-        return max(0, desk.seats.free - desk.seats.waiting)
+        return max(0, desk.seats.free - desk.seats.waiting + ahead)
+
+    async def kill(self, plugin_name: str, call_id: str) -> bool:
+        """End a call and the worker it runs on; tells whether it was found on one."""
+        try:
+            plugin = self._registry.get_plugin(plugin_name)
+        except GovernedError:
+            return False
+        return isinstance(plugin, Workers) and await plugin.kill(call_id)
 
     def retry_after_s(self, plugin_name: str) -> float:
         """Return the seconds after which a refused caller may try again."""
@@ -153,33 +173,40 @@ class PluginExecutionService:
         desk = self._desks.get(plugin_name)
         if desk is None:
             return PluginHealth()
-        breaker = desk.breaker
-        wait_s = 0.0 if breaker.state is BreakerState.CLOSED else round(breaker.retry_after_s(), 3)
-        return PluginHealth(breaker.state, breaker.reason, wait_s, tuple(desk.quarantine.digests()))
+        breaker, held_back = desk.breaker, tuple(desk.quarantine.digests())
+        if breaker.state is BreakerState.CLOSED:
+            return PluginHealth(quarantined=held_back)
+        wait_s = round(breaker.retry_after_s(), 3)
+        return PluginHealth(breaker.state, breaker.reason, wait_s, breaker.rests, held_back)
 
     def forget(self, plugin_name: str) -> None:
         """Start anew with a plugin that was reloaded or enabled: its breaker is closed, its quarantine empty."""
         desk = self._desks.get(plugin_name)
         if desk is not None:
-            desk.breaker.close()
+            desk.breaker.close(forget=True)
             desk.quarantine = Quarantine(self._rules.breaker.quarantine_after)
 
     def _admit(self, plugin_name: str, payload: dict[str, Any]) -> _Desk:
-        availability = self._registry.get_availability(plugin_name)
         desk = self._desk(plugin_name)
-        if desk.breaker.state is not BreakerState.CLOSED:
-            if availability.code == "plugin_disabled":
-                raise PluginRefused(availability.code, availability.reason or "")
-            if not desk.breaker.allows():
-                wait_s = round(desk.breaker.retry_after_s(), 1)
-                said = f"the plugin rests because {desk.breaker.reason}"
-                raise PluginRefused("plugin_unavailable", said, retry_after_s=wait_s)
-        elif availability.availability is not Availability.OK:
-            raise PluginRefused(availability.code, availability.reason or "")
+        self._refuse_unusable(plugin_name, desk)
+        if not desk.breaker.allows():
+            wait_s = round(desk.breaker.retry_after_s(), 1)
+            said = f"the plugin rests because {desk.breaker.reason}"
+            raise PluginRefused("plugin_unavailable", said, retry_after_s=wait_s)
         if desk.quarantine and desk.quarantine.holds(_digest(payload)):
             desk.breaker.give_up_trial()
             raise PluginRefused("input_quarantined")
         return desk
+
+    def _refuse_unusable(self, plugin_name: str, desk: _Desk) -> None:
+        """Raise GovernedError if the plugin is unknown, or cannot run for a reason that waiting does not mend.
+
+        While its breaker is open, that is what its availability tells, and a call may try after the rest.
+        """
+        availability = self._registry.get_availability(plugin_name)
+        broken = availability.availability is not Availability.OK
+        if broken and (desk.breaker.state is BreakerState.CLOSED or availability.code == "plugin_disabled"):
+            raise PluginRefused(availability.code, availability.reason or "")
 
     async def _wait_for_seat(self, desk: _Desk, patient: bool) -> None:
         context = current_execution()
@@ -197,6 +224,10 @@ class PluginExecutionService:
         except BaseException:
             desk.breaker.give_up_trial()
             raise
+        if context is not None and context.cancelled:
+            desk.seats.release()
+            desk.breaker.give_up_trial()
+            raise CallEnded("cancelled")
 
     def _learn(self, plugin_name: str, desk: _Desk, code: str | None, payload: dict[str, Any]) -> None:
         if code is None and desk.breaker.state is BreakerState.CLOSED:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BROKEN = HERE.parents[1] / "fixtures" / "broken"
-WELL_BEHAVED = ("answering", "slow", "typed", "neighbour", "_helper")
+WELL_BEHAVED = ("answering", "slow", "typed", "neighbour", "steps", "_helper")
 MISBEHAVING = ("ending", "raising", "printing", "spawning", "forging", "snooping", "outputs", "lying")
 NOT_LOADABLE = (
     "asking",

@@ -6,6 +6,8 @@ import resource
 import stat
 import struct
 import sys
+import threading
+import time
 from typing import Any
 
 
@@ -13,10 +15,19 @@ class Forging:
     name = "forging"
 
     def run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if "late" in payload["options"]:
+            frame = _result(_own_call(), b'{"forged":true}')
+            threading.Timer(payload["options"]["late"], _write, [frame]).start()
+            time.sleep(payload["options"].get("seconds", 0.0))
+            return {"honest": True, "pid": os.getpid()}
         for data in _FORGERIES[payload["options"]["what"]](_own_call()):
-            for descriptor in _sockets():
-                os.write(descriptor, data)
-        return {"honest": True}
+            _write(data)
+        return {"honest": True, "pid": os.getpid()}
+
+
+def _write(data: bytes) -> None:
+    for descriptor in _sockets():
+        os.write(descriptor, data)
 
 
 def _sockets() -> list[int]:
@@ -63,6 +74,9 @@ _FORGERIES: dict[str, Any] = {
     "unknown kind": lambda call: [_frame({"kind": "hello", "call": call}, b"{}")],
     "second ready": lambda call: [_frame({"kind": "ready"}, b'{"plugins":[]}')],
     "two answers": lambda call: [_result(call, b'{"forged":1}'), _result(call, b'{"forged":2}')],
+    "an answer and half a frame": lambda call: [_result(call, b'{"forged":1}') + _result("next", bytes(4_000))[:2_000]],
+    "half a frame": lambda call: [_result(call, bytes(4_000))[:2_000]],
+    "none": lambda call: [],
     "no JSON": lambda call: [_result(call, b"\x80\x04N.")],
     "NaN": lambda call: [_result(call, b'{"n":NaN}')],
     "a list": lambda call: [_result(call, b"[1]")],

@@ -24,12 +24,8 @@ test('its figures can be read as a table', async () => {
   const person = shown(<TimeChart {...shared} times={[1_000, 1_010, 1_020]} />);
   await person.click(screen.getByText('As a table'));
   const rows = await screen.findAllByRole('row');
-  expect(
-    within(rows[1] ?? document.body)
-      .getAllByRole('cell')
-      .slice(1)
-      .map((cell) => cell.textContent),
-  ).toEqual(['–', '300 ms']);
+  const newest = rows.slice(1, 2).flatMap((row) => within(row).getAllByRole('cell'));
+  expect(newest.slice(1).map((cell) => cell.textContent)).toEqual(['–', '300 ms']);
   expect(rows).toHaveLength(4);
 });
 

@@ -37,7 +37,7 @@ export function Readiness() {
           {unusable.map((name, index) => (
             <span key={name}>
               {index > 0 && ', '}
-              <Anchor component={Link} to={`/plugins/${encodeURIComponent(name)}`} size="sm">
+              <Anchor component={Link} to={`/plugins/${encodeURIComponent(name)}`} size="sm" underline="always">
                 {name}
               </Anchor>
             </span>

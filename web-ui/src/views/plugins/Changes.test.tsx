@@ -48,5 +48,5 @@ test('a plugin that is switched off can be switched on', () => {
 
 test('it leads to Analyze with the plugin chosen', () => {
   shown(<Changes plugin={{ ...plugin, name: 'a b' }} />);
-  expect(screen.getByRole('link', { name: 'Try a b' })).toHaveAttribute('href', '/analyze?plugin=a%20b');
+  expect(screen.getByRole('link', { name: 'Try it: a b' })).toHaveAttribute('href', '/analyze?plugin=a%20b');
 });

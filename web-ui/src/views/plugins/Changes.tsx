@@ -69,7 +69,7 @@ export function Changes({ plugin }: { plugin: PluginAnswer }) {
           to={`/analyze?plugin=${encodeURIComponent(name)}`}
           size="xs"
           leftSection={<IconPhotoScan size={16} aria-hidden />}
-          aria-label={`Try ${name}`}
+          aria-label={`Try it: ${name}`}
         >
           Try it
         </Button>

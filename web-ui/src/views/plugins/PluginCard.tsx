@@ -15,14 +15,16 @@ export function PluginCard({ plugin }: { plugin: PluginAnswer }) {
     <Paper component="article" withBorder p="md" aria-label={plugin.name} bg="var(--page-raised)">
       <Stack gap="sm" h="100%">
         <Group justify="space-between" wrap="nowrap" align="flex-start" gap="xs">
-          <Title order={2} size="h5" style={{ overflowWrap: 'anywhere' }}>
-            <Anchor component={Link} to={`/plugins/${encodeURIComponent(plugin.name)}`} inherit>
-              {plugin.name}
-            </Anchor>{' '}
-            <Text span size="xs" c="dimmed" fw={400}>
+          <Group gap={6} align="baseline">
+            <Title order={2} size="h5" style={{ overflowWrap: 'anywhere' }}>
+              <Anchor component={Link} to={`/plugins/${encodeURIComponent(plugin.name)}`} inherit>
+                {plugin.name}
+              </Anchor>
+            </Title>
+            <Text size="xs" c="dimmed">
               {plugin.version}
             </Text>
-          </Title>
+          </Group>
           <StateBadge plugin={plugin} />
         </Group>
         <Text size="sm" lineClamp={2}>

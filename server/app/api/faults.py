@@ -1,0 +1,32 @@
+"""Answers a fault of ours where it happens: logged once, by us."""
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import on_fault
+
+
+class FaultBoundary:
+    """ASGI middleware around the framework's routes: the HTTP handler, which may catch everything.
+
+    The framework's own handler raises the fault again after it was answered, and the HTTP server logs it once more.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as fault:
+            if scope["type"] != "http" or started:
+                raise  # there is nothing left to answer: the HTTP server logs it and drops the connection
+            response = await on_fault(Request(scope), fault)
+            await response(scope, receive, send)

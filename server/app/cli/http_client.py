@@ -1,0 +1,59 @@
+"""Asks a running server, and turns what can go wrong into the command's own failures."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import httpx
+
+from app.cli.backend import JsonObject
+from app.cli.failures import CliError, Refused
+
+
+class HttpClient:
+    """A client of one server."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def ask(self, method: str, path: str, **how: Any) -> JsonObject:
+        """Return the answer of a route. Raises Refused for an error that the server tells, CliError otherwise."""
+        with self._told():
+            response = await self._http.request(method, path, **how)
+        return self._read(response)
+
+    @asynccontextmanager
+    async def lines(self, path: str, **how: Any) -> AsyncIterator[AsyncIterator[str]]:
+        """Read the answer of a route line by line, as it comes. Raises as `ask` does."""
+        with self._told():
+            async with self._http.stream("GET", path, **how) as response:
+                if not response.is_success:
+                    await response.aread()
+                    self._read(response)
+                yield response.aiter_lines()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as failed:
+            said = str(failed) or type(failed).__name__
+            raise CliError(f"the server at {self._http.base_url} does not answer: {said}") from failed
+
+    def _read(self, response: httpx.Response) -> JsonObject:
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise CliError(f"the server at {self._http.base_url} wants its API key; set SIGHTGATE_API_KEY to it")
+        try:
+            answer = response.json()
+        except ValueError as broken:
+            raise self._stranger(response) from broken
+        if not isinstance(answer, Mapping):
+            raise self._stranger(response)
+        if response.is_success:
+            return answer
+        if not isinstance(answer.get("detail"), Mapping):
+            raise self._stranger(response)
+        raise Refused(answer["detail"])
+
+    def _stranger(self, response: httpx.Response) -> CliError:
+        return CliError(f"what answers at {self._http.base_url} is no Sightgate (HTTP {response.status_code})")

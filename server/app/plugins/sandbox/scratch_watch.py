@@ -1,0 +1,172 @@
+"""Ends the call of a worker that keeps more in its scratch folder than it may, in bytes or in number of files.
+
+The kernel limits one file, not a folder. A plugin may hide what it wrote: in folders that cannot be listed, too deep
+for a path, or in files that are deleted but still open. The first two are seen; the last is seen where the server may
+look into the worker's descriptors, which takes root's powers.
+"""
+
+import asyncio
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+EVERY_S = 0.25
+# However much is in there, looking takes at most this share of a core.
+_SHARE_OF_A_CORE = 0.05
+MOST_FILES = 20_000
+_MOST_OPEN_FOLDERS = 64
+_BLOCK = 512
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# One for all: a plugin that makes it slow to look keeps no thread from the rest of the server.
+_looking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sightgate-scratch")
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchUse:
+    """What is in a scratch folder: bytes on disk, and entries. ``too_deep``: it is nested so that no end was found."""
+
+    used_bytes: int = 0
+    files: int = 0
+    too_deep: bool = False
+
+    def exceeds(self, limit_bytes: int) -> bool:
+        return self.used_bytes > limit_bytes or self.files > MOST_FILES or self.too_deep
+
+
+class ScratchWatch:
+    """Looks at a worker's scratch folder four times a second, while it is watched."""
+
+    def __init__(self, folder: Path, pid: int, limit_mb: int, on_excess: Callable[[ScratchUse], None]) -> None:
+        self._folder = folder
+        self._pid = pid
+        self._limit = limit_mb * 1024 * 1024
+        self._on_excess = on_excess
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._empty_since: int | None = None
+
+    def start(self, after_s: float = EVERY_S) -> None:
+        """Watch from now on."""
+        if not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(after_s, self._look)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        changed = self._changed_at()
+        if changed is not None and changed == self._empty_since:  # the usual case, without a thread
+            self.start()
+            return
+        began = time.monotonic()
+        looking = asyncio.get_running_loop().run_in_executor(_looking, measure, self._folder, self._pid, self._limit)
+        looking.add_done_callback(lambda done: self._saw(done, changed, began))
+
+    def _saw(self, done: "asyncio.Future[ScratchUse]", changed: int | None, began: float) -> None:
+        if self._closed or done.cancelled():
+            return
+        use = ScratchUse() if done.exception() is not None else done.result()
+        self._empty_since = changed if use.files == 0 and use.used_bytes == 0 else None
+        if use.exceeds(self._limit):
+            self._on_excess(use)
+        self.start(max(EVERY_S, (time.monotonic() - began) / _SHARE_OF_A_CORE))
+
+    def _changed_at(self) -> int | None:
+        with suppress(OSError):
+            return self._folder.stat().st_mtime_ns
+        return None
+
+
+def measure(folder: Path, pid: int, most_bytes: int) -> ScratchUse:
+    """Return what is in ``folder``, or as much of it as exceeds the limits, and what process ``pid`` holds deleted."""
+    used = files = 0
+    seen: set[int] = set()
+    try:
+        for found in _entries(folder):
+            files += 1
+            if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+                if found.st_ino in seen:
+                    continue
+                seen.add(found.st_ino)
+            used += found.st_blocks * _BLOCK
+            if used > most_bytes or files > MOST_FILES:
+                return ScratchUse(used, files)
+    except _TooDeep:
+        return ScratchUse(used, files, too_deep=True)
+    return ScratchUse(used + _held_deleted(folder, pid), files)
+
+
+def _entries(top: Path) -> Iterator[os.stat_result]:
+    """Yield what is below a folder. Folders are opened one in another, since a path may be longer than allowed."""
+    way: list[_Level] = []
+    try:
+        with suppress(OSError):
+            way.append(_Level(os.open(top, _FOLDER), []))
+            yield from way[-1].list()
+        while way:
+            level = way[-1]
+            inner = _open(level.folders.pop(), level.descriptor) if level.folders else None
+            if not level.folders:  # nothing is left to come back for
+                os.close(way.pop().descriptor)
+            if inner is not None:
+                way.append(_Level(inner, []))
+                yield from way[-1].list()
+            if len(way) > _MOST_OPEN_FOLDERS:
+                raise _TooDeep
+    finally:
+        for level in way:
+            os.close(level.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """An open folder on the way down, and the folders in it that are still to be looked into."""
+
+    descriptor: int
+    folders: list[str]
+
+    def list(self) -> Iterator[os.stat_result]:
+        with suppress(OSError), os.scandir(self.descriptor) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    yield entry.stat(follow_symlinks=False)
+                    if entry.is_dir(follow_symlinks=False):
+                        self.folders.append(entry.name)
+
+
+def _open(name: str, within: int) -> int | None:
+    for _ in range(2):
+        try:
+            return os.open(name, _FOLDER, dir_fd=within)
+        except PermissionError:  # made so that it can be written, but not be listed
+            with suppress(OSError):
+                os.chmod(name, stat.S_IRWXU, dir_fd=within)
+        except OSError:
+            return None
+    return None
+
+
+def _held_deleted(folder: Path, pid: int) -> int:
+    """Return the bytes of files on the folder's volume that the process holds open and nobody can find."""
+    held: dict[int, int] = {}
+    with suppress(OSError):
+        volume = folder.stat().st_dev
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found = descriptor.stat()
+                if stat.S_ISREG(found.st_mode) and found.st_nlink == 0 and found.st_dev == volume:
+                    held[found.st_ino] = found.st_blocks * _BLOCK
+    return sum(held.values())
+
+
+class _TooDeep(Exception):
+    """Too many folders, each with more of them beside the way down."""

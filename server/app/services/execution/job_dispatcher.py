@@ -1,0 +1,167 @@
+"""Takes up durable jobs as soon as they may run and there is a seat for them."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from app.services.execution.job_outcome import error_of
+from app.services.execution.job_runs import JobRuns
+from app.services.execution.plugin_execution_service import PluginExecutionService
+from app.storage.errors import StorageError
+from app.storage.records import Job
+from app.storage.store import JobStore
+
+log = structlog.get_logger("sightgate.jobs")
+
+# A plugin that rests says so to nobody when it may be called again; and a message of another server can be lost.
+LOOK_AGAIN_S = 1.0
+AFTER_FAULT_S = 1.0
+STOP_S = 3.0
+# On a shared store: deadlines of jobs whose server died before it could look at them.
+EXPIRE_EVERY_S = 5.0
+# Quick plugins would wait for the next claim longer than they run: so much of their work is claimed ahead of them.
+AHEAD_MS = 5.0
+MOST_AHEAD = 64
+# Ends that wait for the disk do not keep others from running, up to here.
+MOST_UNSETTLED = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRules:
+    """How many jobs run at once over all plugins; how long a claim holds without renewal, seconds."""
+
+    at_once: int = 64
+    lease_s: float = 15.0
+
+
+class JobDispatcher:
+    """Sleeps until it is woken: by a new job, by a seat that is free, or by the time of a job that was delayed."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        plugins: PluginExecutionService,
+        runs: JobRuns,
+        rules: DispatchRules,
+        on_expired: Callable[[Sequence[Job]], None],
+    ) -> None:
+        self._store = store
+        self._plugins = plugins
+        self._runs = runs
+        self._rules = rules
+        self._on_expired = on_expired
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._mean_ms: dict[str, float] = {}
+        # When the next waiting job may run or has waited too long, as far as is known. The past: look at once.
+        self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
+        self._expired_at = 0.0
+        self._waiting_for_seats = False
+
+    def start(self) -> None:
+        """Begin to take up jobs."""
+        self._task = asyncio.get_running_loop().create_task(self._dispatch())
+
+    async def stop(self) -> None:
+        """Take up nothing more. What runs goes on."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            # Not cut short in the middle of a claim: those jobs would wait for their lease to run out.
+            await asyncio.wait({self._task}, timeout=STOP_S)
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def running(self) -> bool:
+        """Whether jobs are being taken up."""
+        return self._task is not None and not self._task.done()
+
+    def wake(self) -> None:
+        """Something changed that may let a job run."""
+        self._wake.set()
+
+    def added(self, jobs: Sequence[Job]) -> None:
+        """Jobs were accepted here."""
+        for moment in (moment for job in jobs for moment in (job.not_before, job.deadline) if moment is not None):
+            self._due = moment if self._due is None else min(self._due, moment)
+        self._wake.set()
+
+    def lease_until(self) -> datetime:
+        """Return until when a claim that is made now holds."""
+        return datetime.now(UTC) + timedelta(seconds=self._rules.lease_s)
+
+    def ran(self, plugin: str, milliseconds: float) -> None:
+        """Learn how long a plugin takes: a moving mean over about ten calls."""
+        mean = self._mean_ms.get(plugin, milliseconds)
+        self._mean_ms[plugin] = mean + (milliseconds - mean) / 10
+
+    async def _dispatch(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                started = await self._dispatch_once()
+                if not started:
+                    await self._rest()
+            except StorageError as failed:
+                log.error("the job store does not answer; trying again", reason=str(failed))
+                await asyncio.sleep(AFTER_FAULT_S)
+            except Exception:  # one of the four boundaries: the dispatcher must outlive any fault of ours
+                log.exception("dispatcher fault")
+                await asyncio.sleep(AFTER_FAULT_S)
+
+    async def _dispatch_once(self) -> int:
+        if self._is_due():
+            await self._expire()
+        room = self._rules.at_once - self._runs.uncalled
+        if self._runs.unsettled >= MOST_UNSETTLED:
+            room = 0
+        waiting = await self._store.plugins_with_pending() if room > 0 else ()
+        self._waiting_for_seats = bool(waiting)
+        free: dict[str, int] = {}
+        for plugin in waiting:
+            # A job whose input is being read has no seat yet; another one must not overtake it.
+            seats = min(room, self._plugins.free_seats(plugin, self._ahead(plugin)) - self._runs.loading(plugin))
+            if seats > 0:
+                free[plugin] = seats
+                room -= seats
+        claimed = await self._store.claim(free, self.lease_until()) if free else ()
+        for job in claimed:
+            self._runs.begin(job)
+        return len(claimed)
+
+    def _ahead(self, plugin: str) -> int:
+        mean_ms = self._mean_ms.get(plugin)
+        return 0 if mean_ms is None else min(MOST_AHEAD, int(AHEAD_MS / max(mean_ms, 0.05)))
+
+    def _is_due(self) -> bool:
+        if self._store.shared and asyncio.get_running_loop().time() - self._expired_at > EXPIRE_EVERY_S:
+            return True
+        return self._due is not None and self._due <= datetime.now(UTC)
+
+    async def _expire(self) -> None:
+        self._due, self._expired_at = None, asyncio.get_running_loop().time()
+        self._on_expired(await self._store.expire(lambda job: error_of(job, "deadline_exceeded")))
+
+    async def _rest(self) -> None:
+        """Sleep until woken, or until the time of a job has come."""
+        if self._wake.is_set() or self._stopping:
+            return
+        due = await self._store.next_due()
+        if self._is_due():  # it became so meanwhile; what is due is not what comes next
+            return
+        self._due = due
+        rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
+        if self._due is not None:
+            until_due = max(0.0, (self._due - datetime.now(UTC)).total_seconds())
+            rest_s = until_due if rest_s is None else min(rest_s, until_due)
+        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(rest_s):
+                await self._wake.wait()

@@ -1,0 +1,50 @@
+"""The inputs of durable jobs: into the blob store when a job is accepted, out of it when it runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.services.job_management_service import IMAGE_ROLE
+from app.storage.blobs import Blobs
+from app.storage.errors import BlobMissing
+from app.storage.records import Job, JobInput
+from app.storage.store import JobStore
+
+
+class JobInputs:
+    """Keeps payloads and makes them again. Every method may raise StorageError."""
+
+    def __init__(self, store: JobStore, blobs: Blobs) -> None:
+        self._store = store
+        self._blobs = blobs
+
+    async def keep(self, payload: Mapping[str, Any]) -> JobInput:
+        """Store a payload's image; return the row that names it."""
+        data = _image_of(payload)
+        return JobInput(IMAGE_ROLE, str(payload.get("mime_type") or ""), await self._blobs.put(data), len(data))
+
+    async def keep_all(self, payloads: Sequence[Mapping[str, Any]]) -> list[JobInput]:
+        """Do the same for several, for little more than the price of one."""
+        images = [_image_of(payload) for payload in payloads]
+        digests = await self._blobs.put_many(images)
+        return [
+            JobInput(IMAGE_ROLE, str(payload.get("mime_type") or ""), digest, len(data))
+            for payload, data, digest in zip(payloads, images, digests, strict=True)
+        ]
+
+    async def touch(self, kept: Sequence[JobInput]) -> None:
+        """Store again what another job was given, so that no collector removes it before the new job names it."""
+        for one in kept:
+            await self._blobs.put(await self._blobs.get(one.blob))
+
+    async def payload_of(self, job: Job) -> dict[str, Any]:
+        """Return the payload that the job was accepted with."""
+        for kept in await self._store.inputs(job.id):
+            if kept.role == IMAGE_ROLE:
+                data = await self._blobs.get(kept.blob)
+                return {"image": data, "mime_type": kept.media_type, "options": dict(job.options)}
+        raise BlobMissing
+
+
+def _image_of(payload: Mapping[str, Any]) -> bytes:
+    image = payload.get("image")
+    return image if isinstance(image, bytes) else b""

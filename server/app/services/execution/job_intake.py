@@ -1,0 +1,184 @@
+"""Accepts durable jobs: what was asked becomes rows and blobs on disk, all or none."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.governance.errors import RequestError
+from app.governance.job_lifecycle import JobStatus
+from app.governance.retry import RetryPolicy
+from app.services.execution.job_inputs import JobInputs
+from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, fingerprint
+from app.services.job_events import JobEvents
+from app.services.job_management_service import not_kept
+from app.storage.errors import BlobMissing, DependencyMissing, KeyConflict, KeyUsed
+from app.storage.job_ids import new_job_id
+from app.storage.records import Batch, IdempotencyKey, Job, JobInput, NewJob
+from app.storage.store import JobStore
+
+# Longer than any plugin's name: what a caller invents is found unknown, but not kept at any length.
+MAX_PLUGIN_NAME = 200
+
+Payload = Mapping[str, Any]
+PolicyOf = Callable[[str], RetryPolicy]
+
+_ONE_JOB, _BATCH = "POST /v1/jobs", "POST /v1/jobs/batch"
+
+
+class JobIntake:
+    """Makes jobs. ``added`` is called when there may be something to run."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        inputs: JobInputs,
+        events: JobEvents,
+        policy_of: PolicyOf,
+        added: Callable[[Sequence[Job]], None],
+    ) -> None:
+        self._store = store
+        self._inputs = inputs
+        self._events = events
+        self._policy_of = policy_of
+        self._added = added
+
+    async def accept(
+        self, plugin: str, payload: Payload, terms: JobTerms, owner: str | None, timeout_s: float | None = None
+    ) -> Accepted:
+        """Accept one job; it and its input are on disk when this returns.
+
+        Raises RequestError for terms that cannot be met, StorageError.
+        """
+        job = self._make(plugin, payload, terms, owner, timeout_s)
+        kept = await self._inputs.keep(payload)
+        what = [(plugin, job.options, [*_image_of(payload, kept), str(timeout_s)])]
+        try:
+            stored = await self._add([NewJob(job, [kept], terms.after)], _key(_ONE_JOB, owner, terms, what))
+        except KeyUsed as used:
+            before = await self._store.get(used.existing_id)
+            return Accepted(used.existing_id, before.status if before is not None else JobStatus.PENDING, replayed=True)
+        return Accepted(stored[0].id, stored[0].status)
+
+    async def accept_batch(
+        self,
+        plugins: Sequence[str],
+        payloads: Sequence[Payload],
+        options: Mapping[str, Mapping[str, Any]],
+        terms: JobTerms,
+        owner: str | None,
+        timeout_s: float | None = None,
+    ) -> AcceptedBatch:
+        """Accept a job for each image and plugin; ``options`` are by plugin. Raises as `accept` does."""
+        kept = await self._inputs.keep_all(payloads)
+        batch = Batch(new_job_id(), owner, datetime.now(UTC), len(plugins) * len(payloads))
+        new: list[NewJob] = []
+        what = []
+        for payload, image in zip(payloads, kept, strict=True):
+            for plugin in plugins:
+                own = {**payload, "options": options.get(plugin, {})}
+                job = self._make(plugin, own, terms, owner, timeout_s, batch.id)
+                new.append(NewJob(job, [image], terms.after))
+                what.append((plugin, job.options, [*_image_of(payload, image), str(timeout_s)]))
+        try:
+            stored = await self._add(new, _key(_BATCH, owner, terms, what), batch)
+        except KeyUsed as used:
+            return AcceptedBatch(
+                used.existing_id, await self._store.batch_jobs(used.existing_id, list(JobStatus)), replayed=True
+            )
+        return AcceptedBatch(batch.id, [job.id for job in stored])
+
+    async def accept_copy(self, job: Job) -> Accepted:
+        """Accept a new job with the input, options and terms of another. It needs no other job and has no deadline.
+
+        Raises RequestError ``not_found`` if the input was not kept, StorageError.
+        """
+        kept: Sequence[JobInput] = await self._store.inputs(job.id)
+        if not kept:
+            raise not_kept(job.id)
+        try:
+            await self._inputs.touch(kept)
+        except BlobMissing:
+            raise not_kept(job.id) from None
+        copy = Job(
+            id=new_job_id(),
+            plugin=job.plugin,
+            status=JobStatus.PENDING,
+            created_at=datetime.now(UTC),
+            durable=True,
+            options=job.options,
+            owner=job.owner,
+            priority=job.priority,
+            retry=job.retry or self._policy_of(job.plugin),
+            webhook=job.webhook,
+            copy_of=job.id,
+        )
+        stored = await self._add([NewJob(copy, kept)], None)
+        return Accepted(stored[0].id, stored[0].status)
+
+    def _make(
+        self,
+        plugin: str,
+        payload: Payload,
+        terms: JobTerms,
+        owner: str | None,
+        timeout_s: float | None,
+        batch_id: str | None = None,
+    ) -> Job:
+        terms.check()
+        options = payload.get("options")
+        now = datetime.now(UTC)
+        limits = [limit for limit in (timeout_s, terms.deadline_s) if limit is not None]
+        return Job(
+            id=new_job_id(),
+            plugin=plugin[:MAX_PLUGIN_NAME],
+            status=JobStatus.PENDING,
+            created_at=now,
+            durable=True,
+            options=options if isinstance(options, dict) else {},
+            owner=owner,
+            parent_id=batch_id,
+            priority=terms.priority,
+            deadline=now + timedelta(seconds=min(limits)) if limits else None,
+            not_before=now + timedelta(seconds=terms.delay_s) if terms.delay_s else None,
+            after_rule=terms.after_rule,
+            retry=terms.policy(self._policy_of(plugin)),
+            webhook=terms.webhook,
+        )
+
+    async def _add(
+        self, new: Sequence[NewJob], key: IdempotencyKey | None, batch: Batch | None = None
+    ) -> Sequence[Job]:
+        # Shielded: a caller that hangs up must not leave it open whether its jobs are accepted and known here.
+        return await asyncio.shield(self._add_and_tell(new, key, batch))
+
+    async def _add_and_tell(
+        self, new: Sequence[NewJob], key: IdempotencyKey | None, batch: Batch | None
+    ) -> Sequence[Job]:
+        try:
+            stored = await self._store.add(new, key=key, batch=batch)
+        except KeyConflict:
+            said = "this Idempotency-Key was used with another request; use a new key for another request"
+            raise RequestError("idempotency_conflict", said) from None
+        except DependencyMissing as missing:
+            said = f"there is no job {missing.job_ids[0][:64]!r}, which this one is to run after"
+            raise RequestError("job_not_found", said, field="after") from None
+        if self._events.watched:
+            for job in stored:
+                self._events.changed(job)
+        self._added(stored)
+        return stored
+
+
+def _image_of(payload: Payload, kept: JobInput) -> Sequence[str]:
+    """Return what tells the image from another: where it came from if it was fetched, else its digest and type."""
+    source = payload.get("source")
+    return [str(source)] if source is not None else [kept.blob, kept.media_type]
+
+
+def _key(
+    route: str, owner: str | None, terms: JobTerms, what: Sequence[tuple[str, Mapping[str, Any], Sequence[str]]]
+) -> IdempotencyKey | None:
+    if terms.key is None:
+        return None
+    return IdempotencyKey(f"{route} {owner or ''}", terms.key, fingerprint(what, terms))

@@ -1,0 +1,76 @@
+"""On what terms a durable job is accepted, and the fingerprint that tells two requests apart."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from app.governance.errors import RequestError
+from app.governance.job_lifecycle import JobStatus
+from app.governance.retry import RetryPolicy
+
+MOST_NEEDED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobTerms:
+    """What a caller may say of a job beside what is to be analyzed. Times are seconds from its acceptance.
+
+    ``retry`` holds the fields of the retry policy that differ from the plugin's own; ``after`` the ids of the jobs
+    that must end first (``after_rule``: as SUCCESS, or just end). ``key`` is the caller's idempotency key.
+    """
+
+    priority: int = 0
+    delay_s: float | None = None
+    deadline_s: float | None = None
+    retry: Mapping[str, Any] | None = None
+    after: Sequence[str] = ()
+    after_rule: Literal["success", "end"] = "success"
+    webhook: str | None = None
+    key: str | None = None
+
+    def policy(self, default: RetryPolicy) -> RetryPolicy:
+        """Return the retry policy. Raises RequestError ``malformed_request`` for one that makes no sense."""
+        if not self.retry:
+            return default
+        try:
+            return RetryPolicy.from_json(self.retry, default)
+        except ValueError as wrong:
+            raise RequestError("malformed_request", f"retry: {wrong}", field="retry") from None
+
+    def check(self) -> None:
+        """Raise RequestError ``malformed_request`` for terms that no job could meet."""
+        if self.delay_s and self.deadline_s is not None and self.deadline_s <= self.delay_s:
+            said = "deadline_s must be more than delay_s: the job could never run"
+            raise RequestError("malformed_request", said, field="deadline_s")
+        if len(self.after) > MOST_NEEDED:
+            raise RequestError("malformed_request", f"a job may need at most {MOST_NEEDED} others", field="after")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A durable job that was accepted now, or, if ``replayed``, by an earlier request with the same key."""
+
+    job_id: str
+    status: JobStatus
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBatch:
+    """The jobs of a batch, in the order of the images, for each of them in the order of the plugins."""
+
+    batch_id: str
+    job_ids: Sequence[str]
+    replayed: bool = False
+
+
+def fingerprint(what: Sequence[tuple[str, Mapping[str, Any], Sequence[str]]], terms: JobTerms) -> str:
+    """Return the SHA-256 of a request: plugin, options and images (digest and type) of each job, and its terms.
+
+    The order of keys in an object, and of the jobs that are needed, does not matter; nor does the key itself.
+    """
+    said = asdict(terms) | {"after": sorted(terms.after), "key": None}
+    canonical = json.dumps([what, said], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()

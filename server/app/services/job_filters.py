@@ -1,0 +1,95 @@
+"""What a caller asks of a listing, as text, and the filter of the store that it means."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.governance.errors import ERROR_CODES, RequestError, shorten
+from app.governance.job_lifecycle import JobStatus
+from app.storage.records import JobFilter
+
+MAX_TEXT = 200
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which jobs are meant; None means any. Times are ISO 8601; without an offset they are UTC.
+
+    ``q`` is the beginning of an id or a part of a plugin's name, ``batch`` a batch's id.
+    """
+
+    status: str | None = None
+    plugin: str | None = None
+    error_code: str | None = None
+    since: str | None = None
+    until: str | None = None
+    batch: str | None = None
+    q: str | None = None
+    durable: bool | None = None
+
+    def to_filter(self) -> JobFilter:
+        """Return the store's filter. Raises RequestError ``malformed_request`` naming the field that makes no sense."""
+        since, until = _moment("since", self.since), _moment("until", self.until)
+        if since is not None and until is not None and until <= since:
+            raise _wrong("until", "until must be later than since")
+        return JobFilter(
+            status=_status(self.status),
+            plugin=_text("plugin", self.plugin),
+            parent_id=_batch(self.batch),
+            error_code=_error_code(self.error_code),
+            since=since,
+            until=until,
+            durable=self.durable,
+            text=_text("q", self.q),
+        )
+
+
+def _status(status: str | None) -> JobStatus | None:
+    if not status:
+        return None
+    try:
+        return JobStatus(status)
+    except ValueError:
+        raise _wrong("status", f"status must be one of {', '.join(JobStatus)}") from None
+
+
+def _error_code(code: str | None) -> str | None:
+    if code and code not in ERROR_CODES:
+        raise _wrong("error_code", f"there is no error code {shorten(code)!r}")
+    return code or None
+
+
+def _batch(batch_id: str | None) -> str | None:
+    if batch_id and not _ID.fullmatch(batch_id):
+        raise _wrong("batch", f"{shorten(batch_id)!r} is no id of a batch")
+    return batch_id or None
+
+
+def _text(field: str, text: str | None) -> str | None:
+    if text and (len(text) > MAX_TEXT or "\x00" in text or not _is_unicode(text)):
+        raise _wrong(field, f"{field} must be at most {MAX_TEXT} characters of text")
+    return text or None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _moment(field: str, text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        said = f"{field} must be a time like 2026-01-31T12:00:00Z, not {shorten(text)!r}"
+        raise _wrong(field, said) from None
+
+
+def _wrong(field: str, said: str) -> RequestError:
+    return RequestError("malformed_request", said, field=field)

@@ -1,0 +1,122 @@
+"""Connections to PostgreSQL, and what its errors mean."""
+
+from typing import Any
+
+import asyncpg
+
+from app.storage.errors import (
+    JobExists,
+    NotStorable,
+    StorageAway,
+    StorageError,
+    StorageFull,
+    StorageLocked,
+    StorageReadOnly,
+)
+from app.storage.statement import Answer, Database, InsertRows, Query, Steps
+
+# Changes are told to other servers here.
+CHANNEL = "sightgate"
+
+# Seconds.
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 60.0
+
+_KINDS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
+    (asyncpg.UniqueViolationError, JobExists),
+    (asyncpg.IntegrityConstraintViolationError, NotStorable),
+    (asyncpg.DataError, NotStorable),
+    (asyncpg.exceptions.UntranslatableCharacterError, NotStorable),
+    (asyncpg.DiskFullError, StorageFull),
+    (asyncpg.ReadOnlySQLTransactionError, StorageReadOnly),
+    (asyncpg.DeadlockDetectedError, StorageLocked),
+    (asyncpg.SerializationError, StorageLocked),
+    (asyncpg.LockNotAvailableError, StorageLocked),
+    (asyncpg.PostgresConnectionError, StorageAway),
+    (asyncpg.OperatorInterventionError, StorageAway),  # it shuts down, starts up, or ended our connection
+    (asyncpg.TooManyConnectionsError, StorageAway),
+    (asyncpg.InvalidCachedStatementError, StorageAway),  # the schema changed: a new connection knows it
+    (asyncpg.InternalClientError, StorageAway),
+    (asyncpg.InterfaceError, StorageAway),
+    (OSError, StorageAway),
+    (TimeoutError, StorageAway),
+    (EOFError, StorageAway),
+)
+
+# What the driver may raise for what the database or the network does.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
+
+
+def from_postgres(failure: BaseException) -> StorageError:
+    """Return the storage error that says what the driver's error means. It names no address and no credentials."""
+    for known, kind in _KINDS:
+        if isinstance(failure, known):
+            return kind()
+    return StorageError(f"the database failed: {type(failure).__name__}")
+
+
+async def connect(url: str, **options: Any) -> Any:
+    """Return a connection. Raises `StorageError`."""
+    try:
+        return await asyncpg.connect(
+            url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=SETTINGS, **options
+        )
+    except DRIVER_ERRORS as failure:
+        raise from_postgres(failure) from failure
+    except ValueError as failure:  # a URL that cannot be read; its text may hold a password
+        raise StorageError("the database URL cannot be read") from failure
+
+
+SETTINGS = {
+    "application_name": "sightgate",
+    # What a server that hangs or dies has locked is free again soon. Milliseconds.
+    "idle_in_transaction_session_timeout": "30000",
+    "lock_timeout": "10000",
+    # Statements of this size are planned in no time; compiling them takes longer than they do.
+    "jit": "off",
+}
+
+
+async def read_steps(connection: Any, steps: Steps[Any]) -> Any:
+    """Do steps that only read. Raises the driver's errors."""
+    try:
+        command = next(steps)
+        while True:
+            assert isinstance(command, Query), "steps that read do nothing else"
+            text, names = command.statement.on(Database.POSTGRES)
+            rows = await connection.fetch(text, *(command.parameters[name] for name in names))
+            command = steps.send(Answer(rows, len(rows)))
+    except StopIteration as done:
+        return done.value
+
+
+class Prepared:
+    """A connection's statements, prepared once each: every one is then one round trip, and tells what it changed."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._statements: dict[str, Any] = {}
+
+    async def query(self, query: Query) -> Answer:
+        """Return the answer. Raises the driver's errors."""
+        text, names = query.statement.on(Database.POSTGRES)
+        statement = await self._prepare(text)
+        rows = await statement.fetch(*(query.parameters[name] for name in names))
+        return Answer(rows, _changed(statement.get_statusmsg()))
+
+    async def insert(self, command: InsertRows) -> Answer:
+        """Insert the rows. Raises the driver's errors."""
+        statement = await self._prepare(command.insert.on(Database.POSTGRES))
+        await statement.executemany(command.rows)
+        return Answer((), len(command.rows))
+
+    async def _prepare(self, text: str) -> Any:
+        found = self._statements.get(text)
+        if found is None:
+            found = self._statements[text] = await self._connection.prepare(text)
+        return found
+
+
+def _changed(status: str) -> int:
+    last = status.rpartition(" ")[2]
+    return int(last) if last.isdigit() else 0

@@ -1,0 +1,122 @@
+"""PostgreSQL goes away for ten seconds under a running server: refusals meanwhile, and then all goes on by itself."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support.errors import assert_error
+from support.images import PNG
+from support.postgres_server import PostgresServer, open_to_others, started_postgres
+from support.running_server import RunningServer, eventually, make_home, running
+
+AWAY_S = 10.0
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[PostgresServer]:
+    open_to_others(tmp_path)
+    with started_postgres(tmp_path / "postgres") as server:
+        yield server
+
+
+@pytest.fixture
+def server(tmp_path: Path, postgres: PostgresServer) -> Iterator[RunningServer]:
+    with running(make_home(tmp_path / "home", "slow", "answering", database_url=postgres.url, lease_s=3)) as started:
+        yield started
+
+
+def is_ready(server: RunningServer) -> bool:
+    return server.http.get("/health/ready").status_code == 200
+
+
+def accept(server: RunningServer, count: int) -> list[str]:
+    """Jobs of one worker, so that some run and some wait."""
+    ids = [server.submit("slow", {"seconds": 1.0, "tag": number}).json()["id"] for number in range(count)]
+    eventually(lambda: server.row("slow")["in_flight"], "a job that runs")
+    return ids
+
+
+def assert_all_ended_once(server: RunningServer, accepted: list[str]) -> None:
+    ended = [server.ended_job(job_id) for job_id in accepted]
+    assert [(job["status"], job["result"]["tag"]) for job in ended] == [
+        ("SUCCESS", tag) for tag in range(len(accepted))
+    ]
+    for job in ended:
+        outcomes = [attempt["outcome"] for attempt in job["attempts"]]
+        assert outcomes[-1] == "SUCCESS"
+        assert set(outcomes[:-1]) <= {"interrupted"}
+
+
+def test_a_database_that_was_killed_for_ten_seconds_costs_no_accepted_job(
+    server: RunningServer, postgres: PostgresServer
+) -> None:
+    accepted = accept(server, 4)
+    postgres.kill()
+    back = time.monotonic() + AWAY_S
+    assert_error(server.submit("slow", {"tag": "refused"}), 503, "storage_unavailable")
+    assert_error(server.http.get(f"/v1/jobs/{accepted[0]}"), 503, "storage_unavailable")
+    assert_error(server.http.get("/v1/jobs"), 503, "storage_unavailable")
+    assert server.result("echo")["bytes"] == len(PNG)
+    assert not is_ready(server)
+    time.sleep(max(0.0, back - time.monotonic()))
+    assert server.result("echo")["bytes"] == len(PNG)
+    postgres.start()
+    eventually(lambda: is_ready(server), "server that is ready again")
+    assert_all_ended_once(server, accepted)
+    assert server.ended_job(server.submit("echo").json()["id"])["status"] == "SUCCESS"
+    tags = {job["options"].get("tag") for job in server.jobs(plugin="slow")}
+    assert "refused" not in tags
+    assert server.events("fault") == []
+
+
+def test_a_database_that_hangs_for_ten_seconds_costs_no_accepted_job(
+    server: RunningServer, postgres: PostgresServer
+) -> None:
+    accepted = accept(server, 4)
+    answers: list[httpx.Response] = []
+    with paused(postgres):
+        asking = [threading.Thread(target=_ask, args=(server, number, answers.append)) for number in range(3)]
+        for thread in asking:
+            thread.start()
+        assert server.result("echo")["bytes"] == len(PNG)
+        time.sleep(AWAY_S)
+    for thread in asking:
+        thread.join(60)
+    eventually(lambda: is_ready(server), "server that is ready again")
+    assert_all_ended_once(server, accepted)
+    assert len(answers) == len(asking)
+    for answer in answers:
+        if answer.status_code == 202:
+            assert server.ended_job(answer.json()["id"])["status"] == "SUCCESS"
+        else:
+            assert_error(answer, 503, "storage_unavailable")
+
+
+def test_a_server_whose_database_is_away_says_so_and_does_not_start(tmp_path: Path, postgres: PostgresServer) -> None:
+    postgres.stop()
+    home = make_home(tmp_path / "other", "answering", database_url=postgres.url)
+    process = home.launch()
+    said, _ = process.communicate(timeout=90)
+    assert process.returncode not in (0, None)
+    told = said + home.log.read_text()
+    assert "database" in told.lower(), told
+    assert "Traceback" not in told, told
+    password = postgres.url.partition("tests:")[2].partition("@")[0]
+    assert password not in told
+
+
+def _ask(server: RunningServer, number: int, tell: Callable[[httpx.Response], None]) -> None:
+    tell(server.submit("echo", {"asked": number}, PNG + bytes([number])))
+
+
+@contextlib.contextmanager
+def paused(postgres: PostgresServer) -> Iterator[None]:
+    postgres.pause()
+    try:
+        yield
+    finally:
+        postgres.resume()

@@ -1,0 +1,214 @@
+"""Jobs as they are kept: found, counted, exported, repeated, and removed when their time is over."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.errors import assert_error
+from support.images import PHOTO, PNG
+from support.running_server import RunningServer, eventually, make_home, running
+
+
+def blobs(server: RunningServer) -> int:
+    """Return how many bytes the stored images and results take."""
+    return sum(path.stat().st_size for path in (server.home.data / "blobs").rglob("*") if path.is_file())
+
+
+def test_a_job_shows_what_it_was_given_and_the_image_comes_back(server: RunningServer):
+    answer = server.submit("second", {}, PHOTO)
+    job = server.job(answer.json()["id"])
+    digest = hashlib.sha256(PHOTO).hexdigest()
+    assert job["inputs"] == [{"role": "image", "media_type": "image/jpeg", "size": len(PHOTO), "sha256": digest}]
+    image = server.http.get(f"/v1/jobs/{job['id']}/input")
+    assert image.content == PHOTO
+    assert image.headers["content-type"] == "image/jpeg"
+    assert image.headers["x-content-type-options"] == "nosniff"
+    assert image.headers["content-disposition"] == f'attachment; filename="{job["id"]}.jpeg"'
+    assert "sandbox" in image.headers["content-security-policy"]
+
+
+def test_no_type_that_a_caller_declares_makes_a_page_of_an_input(server: RunningServer):
+    body = {"plugin": "second", "image": "PHNjcmlwdD4=", "mime_type": "text/html"}
+    job_id = server.http.post("/v1/jobs", json=body).json()["id"]
+    image = server.http.get(f"/v1/jobs/{job_id}/input")
+    assert image.headers["content-type"] == "application/octet-stream"
+    assert image.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_image_of_a_call_that_was_waited_for_is_not_there(server: RunningServer):
+    job_id = server.analyze("second").json()["job_id"]
+    error = assert_error(server.http.get(f"/v1/jobs/{job_id}/input"), 404, "not_found")
+    assert "not kept" in error["message"]
+    assert_error(server.http.post(f"/v1/jobs/{job_id}/requeue"), 404, "not_found")
+
+
+def test_a_call_that_was_waited_for_has_one_attempt(server: RunningServer):
+    job = server.job(server.analyze("second").json()["job_id"])
+    (attempt,) = job["attempts"]
+    assert (job["durable"], attempt["number"], attempt["outcome"]) == (False, 1, "SUCCESS")
+
+
+def test_a_job_can_be_repeated(server: RunningServer):
+    first = server.accepted("second", {"a": 1}, priority=3, retry={"max_attempts": 2})
+    before = server.ended_job(first)
+    answer = server.http.post(f"/v1/jobs/{first}/requeue")
+    assert answer.status_code == 202
+    copy = server.ended_job(answer.json()["id"])
+    assert answer.json() == {"id": copy["id"], "status": "PENDING", "copy_of": first}
+    assert answer.headers["location"] == f"/v1/jobs/{copy['id']}"
+    for name in ("plugin", "options", "priority", "retry", "inputs"):
+        assert copy[name] == before[name]
+    assert (copy["copy_of"], copy["status"], copy["attempt"]) == (first, "SUCCESS", 1)
+    assert server.job(first) == before
+
+
+def test_a_job_of_a_plugin_that_is_gone_cannot_be_repeated(tmp_path: Path):
+    home = make_home(tmp_path, "answering")
+    with running(home) as server:
+        job_id = server.accepted("second")
+        server.ended_job(job_id)
+    (home.plugins / "answering.py").unlink()
+    with running(home) as server:
+        assert_error(server.http.post(f"/v1/jobs/{job_id}/requeue"), 404, "plugin_not_found")
+
+
+def test_jobs_are_found_by_what_is_known_of_them(server: RunningServer):
+    began = datetime.now(UTC)
+    good = server.accepted("second")
+    bad = server.accepted("raising", {"what": "plain"})
+    server.ended_job(good)
+    server.ended_job(bad)
+    call = server.analyze("second").json()["job_id"]
+
+    def found(**query: Any) -> set[str]:
+        ids = {job["id"] for job in server.jobs(since=began.isoformat(), **query)}
+        total = server.http.get("/v1/jobs/counts", params={"since": began.isoformat(), **query}).json()["total"]
+        assert total == len(ids)
+        return ids & {good, bad, call}
+
+    assert found() == {good, bad, call}
+    assert found(error_code="plugin_failed") == {bad}
+    assert found(status="SUCCESS") == {good, call}
+    assert found(durable=True) == {good, bad}
+    assert found(durable=False) == {call}
+    assert found(q=good[:-1]) == {good} | ({call} if call.startswith(good[:-1]) else set())
+    assert found(q="aisin") == {bad}
+    assert found(q="%") == set()
+    assert found(until=(datetime.now(UTC) + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")) == {
+        good,
+        bad,
+        call,
+    }
+    later = {"since": (datetime.now(UTC) + timedelta(minutes=1)).isoformat()}
+    assert server.jobs(**later) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/counts", "/v1/jobs/export", "/v1/jobs/purge"])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"status": "DONE"}, "status"),
+        ({"error_code": "no_such_code"}, "error_code"),
+        ({"since": "yesterday"}, "since"),
+        ({"until": "2026-13-01"}, "until"),
+        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "until"),
+        ({"since": "2026-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "until"),
+        ({"batch": "nobody"}, "batch"),
+        ({"durable": "perhaps"}, "durable"),
+        ({"q": "x" * 1000}, "q"),
+        ({"q": "a\x00b"}, "q"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_refused_by_name(
+    server: RunningServer, path: str, query: dict[str, str], field: str
+):
+    method = "POST" if path.endswith("purge") else "GET"
+    error = assert_error(server.http.request(method, path, params=query), 400, "malformed_request")
+    assert error["details"]["field"] == field
+
+
+def test_jobs_are_exported_with_their_results_oldest_first(server: RunningServer):
+    ids = [server.accepted("echo", {"number": number}) for number in range(5)]
+    for job_id in ids:
+        server.ended_job(job_id)
+    answer = server.http.get("/v1/jobs/export", params={"plugin": "echo", "durable": "true"})
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    jobs = [json.loads(line) for line in answer.text.splitlines()]
+    assert [job["id"] for job in jobs] == sorted(job["id"] for job in jobs)
+    exported = {job["id"]: job for job in jobs}
+    assert [exported[job_id]["result"]["options"]["number"] for job_id in ids] == list(range(5))
+
+
+def test_only_what_has_ended_is_purged(tmp_path: Path):
+    with running(make_home(tmp_path, "answering", "steps")) as server:
+        ended = [server.accepted("second") for _ in range(5)]
+        for job_id in ended:
+            server.ended_job(job_id)
+        waits = server.accepted("second", delay_s=3600)
+        other = server.accepted("flaky", {"tag": "x", "failures": 0})
+        server.ended_job(other)
+        answer = server.http.post("/v1/jobs/purge", params={"plugin": "second"})
+        assert answer.json() == {"removed": 5}
+        assert {job["id"] for job in server.jobs()} == {waits, other}
+        assert_error(server.http.get(f"/v1/jobs/{ended[0]}"), 404, "job_not_found")
+
+
+def test_a_large_result_lies_beside_the_images(tmp_path: Path):
+    home = make_home(tmp_path, "answering", large_result_bytes=2_000)
+    with running(home) as server:
+        text = "x" * 10_000
+        job_id = server.accepted("echo", {"text": text})
+        job = server.ended_job(job_id)
+        assert job["result"]["options"] == {"text": text}
+        assert blobs(server) >= 10_000 + len(PNG)
+        exported = json.loads(server.http.get("/v1/jobs/export").text)
+        assert exported["result"] == job["result"]
+    with running(home) as server:
+        assert server.job(job_id)["result"] == job["result"]
+
+
+def test_old_jobs_and_their_images_go_and_what_waits_stays(tmp_path: Path):
+    swept = {"retain_jobs": 2, "sweep_s": 0.3, "blob_grace_s": 1}
+    with running(make_home(tmp_path, "answering", **swept)) as server:
+        waits = server.accepted("second", delay_s=3600)
+        needed = server.accepted("second")
+        needs = server.accepted("second", after=[needed, waits])
+        server.ended_job(needed)
+        ids = [server.submit("second", {}, PNG + bytes([number])).json()["id"] for number in range(8)]
+        for job_id in ids:
+            eventually(lambda job_id=job_id: _gone_or_ended(server, job_id), f"end of {job_id}")
+        eventually(lambda: len(server.jobs(status="SUCCESS")) <= 3, "removal of old jobs")
+        left = {job["id"] for job in server.jobs()}
+        assert {waits, needed, needs} <= left
+        assert ids[-1] in left
+        assert_error(server.http.get(f"/v1/jobs/{ids[0]}"), 404, "job_not_found")
+        # The images of those that stay can still be read.
+        assert server.http.get(f"/v1/jobs/{waits}/input").content == PNG
+        assert server.http.get(f"/v1/jobs/{ids[-1]}/input").content == PNG + bytes([7])
+
+
+def _gone_or_ended(server: RunningServer, job_id: str) -> bool:
+    answer = server.http.get(f"/v1/jobs/{job_id}")
+    return answer.status_code == 404 or answer.json()["status"] == "SUCCESS"
+
+
+def test_jobs_have_figures(tmp_path: Path):
+    with running(make_home(tmp_path, "answering", "steps")) as server:
+        server.ended_job(server.accepted("second"))
+        policy = {"max_attempts": 2, "codes": ["plugin_failed"], "backoff_s": 0.01}
+        server.ended_job(server.accepted("flaky", {"tag": "m", "failures": 1}, retry=policy))
+        server.accepted("second", delay_s=3600)
+        figures = server.http.get("/metrics").text
+        for line in (
+            'sightgate_jobs_waiting{plugin="second"} 1.0',
+            'sightgate_jobs_waiting{plugin="flaky"} 0.0',
+            'sightgate_job_attempts_total{outcome="SUCCESS",plugin="second"} 1.0',
+            'sightgate_job_attempts_total{outcome="retried",plugin="flaky"} 1.0',
+            'sightgate_job_duration_seconds_count{plugin="flaky",status="SUCCESS"} 1.0',
+        ):
+            assert line in figures, figures
+        oldest = next(line for line in figures.splitlines() if 'oldest_waiting_seconds{plugin="second"}' in line)
+        assert 0 <= float(oldest.split()[1]) < 60

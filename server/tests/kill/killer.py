@@ -1,0 +1,97 @@
+"""Kills what runs, at moments and in an order that its seed decides, and starts it again."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from kill.cluster import LEASE_S, Cluster, Member
+from kill.ledger import Ledger
+
+PAUSE_S = (0.1, 1.2)
+AWAY_S = (0.0, 1.0)
+
+
+class Killer(threading.Thread):
+    """Goes round all kinds of ends, each round in another order, until ``stop`` is set. Leaves all started."""
+
+    def __init__(self, seed: str, cluster: Cluster, ledger: Ledger, stop: threading.Event) -> None:
+        super().__init__(name="killer", daemon=True)
+        self._random = random.Random(f"{seed}-killer")
+        self._cluster = cluster
+        self._ledger = ledger
+        self._stop_now = stop
+        self.kinds: dict[str, Callable[[], None]] = {
+            "a server is killed": self._kill_server,
+            "a worker is killed": self._kill_worker,
+            "a server is told to end": self._terminate_server,
+            "a worker is killed again": self._kill_worker,
+        }
+        if cluster.postgres is not None:
+            self.kinds |= {
+                "the database is killed": self._kill_database,
+                "the database hangs": self._pause_database,
+                "a server hangs beyond its lease": self._pause_server,
+            }
+
+    def run(self) -> None:
+        try:
+            while not self._stop_now.is_set():
+                for what in self._random.sample(sorted(self.kinds), len(self.kinds)):
+                    if self._stop_now.wait(self._random.uniform(*PAUSE_S)):
+                        break
+                    self.kinds[what]()
+                    self._ledger.count(what)
+        except Exception as fault:  # a thread's end must be told
+            self._ledger.fault(f"the killer ended with {fault!r}")
+        finally:
+            self._cluster.start_all()
+
+    def _kill_server(self) -> None:
+        member = self._member()
+        member.kill()
+        self._come_back(member)
+
+    def _terminate_server(self) -> None:
+        member = self._member()
+        code = member.terminate()
+        if code not in (0, None):
+            self._ledger.fault(f"a server that was told to end ended with {code}; see {member.home.log}")
+        self._come_back(member)
+
+    def _kill_worker(self) -> None:
+        workers = self._member().workers()
+        if workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._random.choice(workers), signal.SIGKILL)
+
+    def _kill_database(self) -> None:
+        assert self._cluster.postgres is not None
+        self._cluster.postgres.kill()
+        time.sleep(self._random.uniform(*AWAY_S))
+        self._cluster.postgres.start()
+
+    def _pause_database(self) -> None:
+        assert self._cluster.postgres is not None
+        self._cluster.postgres.pause()
+        time.sleep(self._random.uniform(0.5, 1.5))
+        self._cluster.postgres.resume()
+
+    def _pause_server(self) -> None:
+        """Others take its jobs over; when it goes on, it must not end them."""
+        member = self._member()
+        url, member.url = member.url, None
+        member.signal(signal.SIGSTOP)
+        time.sleep(LEASE_S + self._random.uniform(0.5, 1.5))
+        member.signal(signal.SIGCONT)
+        member.url = url
+
+    def _come_back(self, member: Member) -> None:
+        time.sleep(self._random.uniform(*AWAY_S))
+        member.start()
+
+    def _member(self) -> Member:
+        return self._random.choice(self._cluster.members)

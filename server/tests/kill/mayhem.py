@@ -1,0 +1,137 @@
+"""One run: clients and the killer at once, then peace, then the verdict."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from kill.clients import Client
+from kill.cluster import Cluster, postgres_cluster, sqlite_cluster
+from kill.killer import Killer
+from kill.ledger import Ledger
+from kill.stored import faults_of_store
+from kill.verdict import faults_of
+
+SETTLE_S = 120.0
+CLUSTERS: dict[str, Callable[[Path], AbstractContextManager[Cluster]]] = {
+    "sqlite": sqlite_cluster,
+    "postgres": postgres_cluster,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to kill, for how long, and the seed that decides what happens in it."""
+
+    on: str
+    seconds: float
+    seed: str
+    clients: int = 5
+
+    @property
+    def replay(self) -> str:
+        return f'make soak ARGS="--on {self.on} --seed {self.seed} --minutes {self.seconds / 60:.2f}"'
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run came to. ``counts`` tell what happened in it."""
+
+    jobs: int
+    counts: dict[str, int]
+    faults: list[str]
+
+
+def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda line: None) -> Report:
+    """Run the plan in ``folder``, and return what is wrong at the end."""
+    ledger = Ledger()
+    with CLUSTERS[plan.on](folder) as cluster:
+        cluster.start_all()
+        _kill_while_clients_act(plan, cluster, ledger, tell)
+        urls = cluster.urls()
+        with httpx.Client(base_url=urls[0], timeout=60, trust_env=False) as http:
+            stuck = _wait_until_settled(http)
+            jobs = _all_jobs(http)
+            faults = faults_of(ledger, jobs, http) + stuck
+        for member in cluster.members:
+            code = member.terminate()
+            if code:
+                faults.append(f"a server ended with {code}")
+        faults += asyncio.run(faults_of_store(cluster))
+        for member in cluster.members:
+            faults += _faults_in_log(member.home.log)
+    for job in jobs.values():
+        ledger.count(f"jobs that ended {job['status']}")
+    ledger.count("attempts beyond the first")
+    ledger.counts["attempts beyond the first"] = sum(max(0, job["attempt"] - 1) for job in jobs.values())
+    return Report(len(jobs), dict(sorted(ledger.counts.items())), faults)
+
+
+def _kill_while_clients_act(plan: Plan, cluster: Cluster, ledger: Ledger, tell: Callable[[str], None]) -> None:
+    stop_killing, stop_acting = threading.Event(), threading.Event()
+    clients = [Client(number, plan.seed, cluster, ledger, stop_acting) for number in range(plan.clients)]
+    killer = Killer(plan.seed, cluster, ledger, stop_killing)
+    for thread in (*clients, killer):
+        thread.start()
+    until = time.monotonic() + plan.seconds
+    told = time.monotonic()
+    while time.monotonic() < until and killer.is_alive() and not ledger.faults:
+        time.sleep(0.2)
+        if time.monotonic() - told > 60:
+            told = time.monotonic()
+            tell(f"{len(ledger.ids())} jobs accepted, {(until - told) / 60:.0f} minutes to go")
+    stop_killing.set()
+    killer.join()
+    stop_acting.set()
+    for client in clients:
+        client.join()
+
+
+def _wait_until_settled(http: httpx.Client) -> list[str]:
+    """Return the jobs that do not come to an end."""
+    until = time.monotonic() + SETTLE_S
+    while True:
+        left = [job for status in ("PENDING", "RUNNING") for job in _page(http, status=status)["jobs"]]
+        if not left:
+            return []
+        if time.monotonic() > until:
+            shown = [http.get(f"/v1/jobs/{job['id']}").json() for job in left[:5]]
+            return [f"{len(left)} jobs do not come to an end within {SETTLE_S:g} s: {shown}"]
+        time.sleep(0.2)
+
+
+def _all_jobs(http: httpx.Client) -> dict[str, dict[str, Any]]:
+    jobs: dict[str, dict[str, Any]] = {}
+    query: dict[str, Any] = {"limit": 500}
+    while True:
+        page = _page(http, **query)
+        for listed in page["jobs"]:
+            answer = http.get(f"/v1/jobs/{listed['id']}")
+            answer.raise_for_status()
+            jobs[listed["id"]] = answer.json()
+        if page["next_cursor"] is None:
+            return jobs
+        query["cursor"] = page["next_cursor"]
+
+
+def _page(http: httpx.Client, **query: Any) -> dict[str, Any]:
+    answer = http.get("/v1/jobs", params=query)
+    answer.raise_for_status()
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+def _faults_in_log(log: Path) -> list[str]:
+    """Tracebacks that the server did not expect, and plugins' own, which it does."""
+    text = log.read_text(errors="replace")
+    return [f"{log} has a line of a fault: {line[:1500]}" for line in text.splitlines() if _is_fault(line)]
+
+
+def _is_fault(line: str) -> bool:
+    return any(word in line for word in ('"dispatcher fault"', '"event": "fault"', "never awaited", "never retrieved"))

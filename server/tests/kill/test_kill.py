@@ -1,0 +1,22 @@
+"""Servers, workers and the database are killed while clients submit, cancel and read: nothing accepted is lost."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from kill.mayhem import Plan, run
+
+SECONDS = 12.0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_every_accepted_job_ends_once_whatever_is_killed(store: str, tmp_path: Path) -> None:
+    plan = Plan(store, SECONDS, secrets.token_hex(4))
+    report = run(plan, tmp_path)
+    assert report.faults == [], f"replay: {plan.replay}"
+    assert report.jobs > 0
+    # It did happen: otherwise nothing was shown.
+    assert report.counts["a server is killed"] > 0
+    assert report.counts["jobs that ended SUCCESS"] > 0

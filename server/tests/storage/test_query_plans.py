@@ -1,0 +1,88 @@
+"""Whatever the number of jobs, what is asked often walks an index and sorts nothing."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from app.storage import claiming, ending, listing, retention, statements, webhooks
+from app.storage.listing import Shape
+from app.storage.migrate import upgrade
+from app.storage.statement import Database, Statement
+
+Plan = Callable[[Statement], str]
+TEXTS = {"ids": "[]", "rows": "[]", "statuses": "[]"}
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Iterator[Plan]:
+    upgrade(f"sqlite:///{tmp_path / 'jobs.sqlite3'}")
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as connection:
+
+        def explain(statement: Statement) -> str:
+            sql, names = statement.on(Database.SQLITE)
+            values = [TEXTS.get(name, 1) for name in names]
+            return " | ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
+
+        yield explain
+
+
+def test_claims_walk_what_is_waiting(plan: Plan) -> None:
+    assert "ix_jobs_waiting (plugin=?)" in plan(statements.SELECT_CLAIMABLE)
+    assert "ix_jobs_due (not_before<?)" in plan(statements.RIPEN)
+    assert "ix_jobs_waiting" in plan(statements.COUNT_CLAIMABLE)
+    assert "ix_jobs_held" in plan(statements.COUNT_HELD)
+    assert plan(statements.PLUGINS_WAITING).count("SEARCH") == 2
+    assert "ix_jobs_due" in plan(statements.PLUGINS_DUE)
+    assert "ix_jobs_deadline (deadline>? AND deadline<?)" in plan(statements.SELECT_EXPIRED)
+    assert "ix_jobs_due (not_before>?)" in plan(statements.NEXT_DUE)
+    assert "ix_jobs_deadline (deadline>?)" in plan(statements.NEXT_DUE)
+    assert "ix_jobs_status" in plan(statements.SELECT_LEFT_RUNNING)
+
+
+EVERY_STATEMENT = [
+    (f"{module.__name__}.{name}", found)
+    for module in (statements, ending, claiming, webhooks, retention)
+    for name, found in vars(module).items()
+    if isinstance(found, Statement) and name not in ("SELECT_OVERRIDES", "FORGET_SERVERS", "_NEWEST_GONE")
+]
+
+
+@pytest.mark.parametrize(("name", "statement"), EVERY_STATEMENT)
+def test_nothing_walks_over_all_jobs(plan: Plan, name: str, statement: Statement) -> None:
+    steps = [step for step in plan(statement).split(" | ") if step.startswith("SCAN")]
+    walked = [step for step in steps if step.split()[1] in ("jobs", "job_attempts", "job_inputs", "job_needs")]
+    bounded = ("ix_jobs_waiting", "ix_jobs_held", "ix_jobs_due", "ix_jobs_deadline")
+    assert [step for step in walked if not any(index in step for index in bounded)] == [], name
+
+
+COLUMNS = [
+    (),
+    ("status",),
+    ("plugin",),
+    ("status", "plugin"),
+    ("plugin", "error_code"),
+    ("error_code",),
+    ("parent_id",),
+]
+BOUNDS = [(), ("least",), ("below",), ("least", "below")]
+SHAPES = [
+    Shape(equal, durable, bounds, *text)
+    for equal, durable, bounds, text in product(
+        COLUMNS, (None, True, False), BOUNDS, ((None, False), (0, True), (2, False), (2, True))
+    )
+]
+
+
+@pytest.mark.parametrize("after_cursor", [False, True])
+def test_a_page_is_read_in_the_order_of_an_index(plan: Plan, after_cursor: bool) -> None:
+    for shape in SHAPES:
+        for statement in (listing.page_statement, listing.export_statement, listing.ids_statement):
+            shown = plan(statement(shape, after_cursor))
+            # The ids that a text stands for are at most a page for each plugin; sorting those is nothing.
+            assert shape.plugins is not None or "TEMP B-TREE" not in shown, (shape, shown)
+            walked = [step for step in shown.split(" | ") if step.startswith("SCAN jobs")]
+            assert all("INDEX" in step for step in walked), (shape, shown)

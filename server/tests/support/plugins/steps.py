@@ -1,0 +1,44 @@
+"""Plugins that tell how far they are, by both ways that the SDK offers, and one that fails a number of times first."""
+
+import time
+from collections import Counter
+from typing import Any
+
+import sightgate
+
+
+class Steps(sightgate.Plugin):
+    name = "steps"
+
+    def analyze(self, image: sightgate.Image, options: dict[str, Any]) -> dict[str, Any]:
+        steps = options.get("steps", 3)
+        for step in range(steps):
+            self.progress(step + 1, steps, f"step {step + 1}")
+            time.sleep(options.get("pause", 0.1))
+        return {"steps": steps}
+
+
+class PlainSteps:
+    name = "plain-steps"
+
+    def run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        for step in range(3):
+            sightgate.progress(step + 1, 3)
+            time.sleep(0.1)
+        return {"steps": 3}
+
+
+class Flaky:
+    """Fails as often as it is asked to, counted by the option ``tag``, then succeeds."""
+
+    name = "flaky"
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        options = payload["options"]
+        self.calls[options["tag"]] += 1
+        if self.calls[options["tag"]] <= options["failures"]:
+            raise ValueError(f"failure {self.calls[options['tag']]}")
+        return {"calls": self.calls[options["tag"]]}

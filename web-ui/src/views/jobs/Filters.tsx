@@ -1,0 +1,104 @@
+import { Group, Select, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { IconSearch } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+
+import { pluginsQuery } from '../../api/queries';
+import { SERVER_CODES } from '../../components/advice';
+import { PERIODS } from './filter';
+import type { JobFilter } from './filter';
+
+const TYPED_OUT_MS = 300;
+
+interface Props {
+  filter: JobFilter;
+  onChange: (filter: JobFilter) => void;
+}
+
+const KINDS = [
+  { value: 'true', label: 'accepted jobs' },
+  { value: 'false', label: 'waiting calls' },
+];
+
+/** Narrows the list: by text, plugin, error, time and kind. */
+export function Filters({ filter, onChange }: Props) {
+  const { data: plugins } = useQuery(pluginsQuery);
+  const set = (name: keyof JobFilter, value: string | null) => {
+    const { [name]: _, ...rest } = filter;
+    onChange(value ? { ...rest, [name]: value } : rest);
+  };
+  const names = [...new Set([...(plugins ?? []).map(({ name }) => name), ...(filter.plugin ? [filter.plugin] : [])])];
+  return (
+    <Group gap="sm" align="flex-end" role="search" aria-label="Jobs">
+      <SearchInput value={filter.q ?? ''} onChange={(value) => set('q', value)} />
+      <Select
+        aria-label="Plugin"
+        placeholder="Any plugin"
+        data={names.sort()}
+        value={filter.plugin ?? null}
+        onChange={(value) => set('plugin', value)}
+        searchable
+        clearable
+        w="11rem"
+      />
+      <Select
+        aria-label="Error"
+        placeholder="Any error"
+        data={[...SERVER_CODES]}
+        value={filter.error_code ?? null}
+        onChange={(value) => set('error_code', value)}
+        searchable
+        clearable
+        w="12rem"
+      />
+      <Select
+        aria-label="Time"
+        placeholder="Any time"
+        data={PERIODS}
+        value={filter.period ?? null}
+        onChange={(value) => set('period', value)}
+        clearable
+        w="11rem"
+      />
+      <Select
+        aria-label="Kind"
+        placeholder="Any kind"
+        data={KINDS}
+        value={filter.durable ?? null}
+        onChange={(value) => set('durable', value)}
+        clearable
+        w="10rem"
+      />
+    </Group>
+  );
+}
+
+/** Asks only when nothing has been typed for a moment. */
+function SearchInput({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const [typed, setTyped] = useState(value);
+  const [told, setTold] = useState(value);
+  const tell = useDebouncedCallback((said: string) => {
+    setTold(said);
+    onChange(said);
+  }, TYPED_OUT_MS);
+  if (value !== told) {
+    // The address was changed from elsewhere: by the back button, or a link.
+    setTold(value);
+    setTyped(value);
+  }
+  return (
+    <TextInput
+      type="search"
+      aria-label="Search by job id or plugin"
+      placeholder="Job id or plugin"
+      leftSection={<IconSearch size={16} aria-hidden />}
+      value={typed}
+      onChange={(event) => {
+        setTyped(event.currentTarget.value);
+        tell(event.currentTarget.value.trim());
+      }}
+      w="14rem"
+    />
+  );
+}

@@ -1,0 +1,82 @@
+import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
+import { IconPlayerStop, IconRepeat } from '@tabler/icons-react';
+import { useLocation } from 'wouter';
+
+import type { JobAnswer } from '../../api/schema';
+import { ErrorMessage } from '../../components/ErrorMessage';
+import { hasEnded } from './filter';
+import { useCancel, useRequeue } from './queries';
+
+/** Cancel a job that has not ended; run the work of one that has once more. */
+export function JobActions({ job }: { job: JobAnswer }) {
+  return <Group gap="xs">{hasEnded(job) ? <RunAgain job={job} /> : <Cancel job={job} />}</Group>;
+}
+
+function RunAgain({ job }: { job: JobAnswer }) {
+  const [, navigate] = useLocation();
+  const { mutate, isPending, error, reset } = useRequeue(job.id);
+  const again = () =>
+    mutate(undefined, {
+      onSuccess: ({ id }) => {
+        notifications.show({ message: 'It is accepted as a new job', color: 'teal' });
+        navigate(`/jobs/${id}`);
+      },
+    });
+  return (
+    <>
+      <Button size="xs" onClick={again} loading={isPending} leftSection={<IconRepeat size={16} aria-hidden />}>
+        Run again
+      </Button>
+      <Modal opened={error !== null} onClose={reset} title="It cannot be run again" centered>
+        {error !== null && <ErrorMessage failure={error} />}
+      </Modal>
+    </>
+  );
+}
+
+function Cancel({ job }: { job: JobAnswer }) {
+  const [opened, { open, close }] = useDisclosure(false);
+  const { mutate, isPending, error, reset } = useCancel(job.id);
+  const ask = () => {
+    reset();
+    open();
+  };
+  return (
+    <>
+      <Button
+        size="xs"
+        variant="default"
+        onClick={ask}
+        disabled={job.cancel_requested}
+        leftSection={<IconPlayerStop size={16} aria-hidden />}
+      >
+        {job.cancel_requested ? 'Being cancelled' : 'Cancel'}
+      </Button>
+      <Modal opened={opened} onClose={close} title="Cancel this job?" centered>
+        <Stack>
+          <Text size="sm">
+            {job.status === 'RUNNING'
+              ? 'Its worker is ended at once. What it has done so far is lost.'
+              : 'It will not run. Jobs that need it fail.'}
+          </Text>
+          {error !== null && <ErrorMessage failure={error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              Let it go on
+            </Button>
+            <Button
+              color="red"
+              loading={isPending}
+              onClick={() => mutate(undefined, { onSuccess: close })}
+              data-autofocus
+            >
+              Cancel the job
+            </Button>
+          </Group>
+        </Stack>
+      </Modal>
+    </>
+  );
+}

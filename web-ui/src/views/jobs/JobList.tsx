@@ -1,0 +1,94 @@
+import { Anchor, Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useLocation, useSearch } from 'wouter';
+import { useHistoryState } from 'wouter/use-browser-location';
+
+import { ErrorMessage } from '../../components/ErrorMessage';
+import { View } from '../../components/View';
+import { Filters } from './Filters';
+import { JobTable } from './JobTable';
+import { StatusTabs } from './StatusTabs';
+import { filterOf, searchOf } from './filter';
+import type { JobFilter } from './filter';
+import { jobsQuery } from './queries';
+import { useLiveJobs } from './useLiveJobs';
+import { useJobQuery } from './useJobQuery';
+
+/** The cursors of the pages before this one, as the browser's history keeps them. */
+interface Trail {
+  before?: (string | null)[];
+}
+
+/** All jobs, newest first, as they happen. */
+export function JobList() {
+  const [, navigate] = useLocation();
+  const search = useSearch();
+  const filter = filterOf(search);
+  const cursor = new URLSearchParams(search).get('cursor');
+  const before = useHistoryState<Trail | null>()?.before ?? [];
+  const query = useJobQuery(filter);
+  const { live } = useLiveJobs(query, cursor);
+  const { data, error, refetch, isPlaceholderData } = useQuery(jobsQuery(query, cursor, live));
+
+  const narrow = (next: JobFilter) => navigate(`/jobs${searchOf(next)}`, { replace: true });
+  const turnTo = (page: string | null, trail: (string | null)[]) => {
+    navigate(`/jobs${searchOf(filter, page)}`, { state: { before: trail } satisfies Trail });
+    window.scrollTo({ top: 0 });
+  };
+  const newer = before.at(-1) ?? null;
+  return (
+    <View>
+      <Group justify="space-between" align="flex-end">
+        <Title order={1} size="h2">
+          Jobs
+        </Title>
+        <Badge variant="dot" color={live ? 'teal' : 'gray'} tt="none" role="status">
+          {live ? 'live' : 'looking every few seconds'}
+        </Badge>
+      </Group>
+      <StatusTabs filter={filter} query={query} onChange={narrow} />
+      <Filters filter={filter} onChange={narrow} />
+      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      <Paper withBorder px="md" py="xs" bg="var(--page-raised)" opacity={isPlaceholderData ? 0.6 : 1}>
+        <JobTable jobs={error !== null && data === undefined ? [] : data?.jobs} label="Jobs, newest first" />
+        {data?.jobs.length === 0 && <Nothing filtered={Object.keys(filter).length > 0} />}
+      </Paper>
+      <Group justify="center">
+        <Button variant="default" disabled={cursor === null} onClick={() => turnTo(null, [])}>
+          Newest
+        </Button>
+        <Button variant="default" disabled={cursor === null} onClick={() => turnTo(newer, before.slice(0, -1))}>
+          Newer
+        </Button>
+        <Button
+          variant="default"
+          disabled={data?.next_cursor == null || isPlaceholderData}
+          onClick={() => turnTo(data?.next_cursor ?? null, [...before, cursor])}
+        >
+          Older
+        </Button>
+      </Group>
+    </View>
+  );
+}
+
+function Nothing({ filtered }: { filtered: boolean }) {
+  return (
+    <Stack align="center" py="xl" gap={4} role="status">
+      <Text fw={600}>{filtered ? 'No job fits' : 'There are no jobs yet'}</Text>
+      <Text size="sm" c="dimmed">
+        {filtered ? (
+          'Take a filter away to see more.'
+        ) : (
+          <>
+            Every analysis is one:{' '}
+            <Anchor component={Link} to="/" size="sm" underline="always">
+              make the first
+            </Anchor>
+            .
+          </>
+        )}
+      </Text>
+    </Stack>
+  );
+}

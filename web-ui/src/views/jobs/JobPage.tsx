@@ -1,0 +1,104 @@
+import { Anchor, Group, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { IconArrowLeft } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from 'wouter';
+
+import { useServerEvents } from '../../api/events';
+import { CallFailed } from '../../api/failure';
+import type { JobAnswer } from '../../api/schema';
+import { ErrorMessage } from '../../components/ErrorMessage';
+import { Facts } from '../../components/Facts';
+import { JsonBlock } from '../../components/JsonBlock';
+import { Section } from '../../components/Section';
+import { View } from '../../components/View';
+import { milliseconds, moment } from '../../components/format';
+import { JobActions } from './JobActions';
+import { JobImage } from './JobImage';
+import { JobProgress } from './JobProgress';
+import { JobTimeline } from './JobTimeline';
+import { StatusBadge } from './StatusBadge';
+import { hasEnded } from './filter';
+import { jobQuery } from './queries';
+
+/** One job, as it goes. */
+export function JobPage({ id }: { id: string }) {
+  const { data, error, isPending, refetch } = useQuery(jobQuery(id));
+  const queries = useQueryClient();
+  const running = data !== undefined && !hasEnded(data);
+  useServerEvents(running ? `/v1/jobs/${encodeURIComponent(id)}/events` : null, ({ event, data: told }) => {
+    if (event !== 'progress') void queries.invalidateQueries({ queryKey: jobQuery(id).queryKey });
+    else
+      queries.setQueryData(jobQuery(id).queryKey, (job) => job && { ...job, progress: told as JobAnswer['progress'] });
+  });
+  return (
+    <View>
+      <Anchor component={Link} to="/jobs" size="sm" w="fit-content">
+        <Group gap={4}>
+          <IconArrowLeft size={16} aria-hidden /> All jobs
+        </Group>
+      </Anchor>
+      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      {isPending && <Skeleton height="30rem" role="status" aria-label="Loading the job" />}
+      {data !== undefined && <Job job={data} />}
+    </View>
+  );
+}
+
+function Job({ job }: { job: JobAnswer }) {
+  return (
+    <>
+      <Group justify="space-between" align="flex-start">
+        <Stack gap={4} miw={0}>
+          <Group gap="sm">
+            <Title order={1} size="h2">
+              {job.plugin}
+            </Title>
+            <StatusBadge status={job.status} />
+          </Group>
+          <Text size="sm" c="dimmed" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
+            {job.id}
+          </Text>
+        </Stack>
+        <JobActions job={job} />
+      </Group>
+      <JobProgress job={job} />
+      {job.error !== null && <ErrorMessage failure={new CallFailed(job.error, 0)} />}
+      <JobImage job={job} />
+      <SimpleGrid cols={{ base: 1, md: 2 }}>
+        <Section title="What happened">
+          <JobTimeline job={job} />
+        </Section>
+        <Section title="What was asked">
+          <Facts facts={factsOf(job)} />
+          {Object.keys(job.options).length > 0 && <JsonBlock label="Options" value={job.options} />}
+        </Section>
+      </SimpleGrid>
+    </>
+  );
+}
+
+function factsOf(job: JobAnswer): [string, React.ReactNode][] {
+  const time = (ms: number | null) => (ms === null ? '–' : milliseconds(ms));
+  const link = (to: string, id: string) => (
+    <Anchor component={Link} to={to} size="sm" ff="monospace" title={id}>
+      {id.slice(0, 12)}…
+    </Anchor>
+  );
+  const facts: [string, React.ReactNode][] = [
+    [
+      'plugin',
+      <Anchor key="plugin" component={Link} to={`/plugins/${encodeURIComponent(job.plugin)}`} size="sm">
+        {job.plugin}
+      </Anchor>,
+    ],
+    ['waited', time(job.waiting_ms)],
+    ['ran', time(job.running_ms)],
+    ['priority', String(job.priority)],
+  ];
+  if (job.not_before !== null) facts.push(['not before', moment(job.not_before)]);
+  if (job.deadline !== null) facts.push(['deadline', moment(job.deadline)]);
+  if (job.batch !== null) facts.push(['batch', link(`/batches/${job.batch}`, job.batch)]);
+  if (job.copy_of !== null) facts.push(['again of', link(`/jobs/${job.copy_of}`, job.copy_of)]);
+  for (const needed of job.needs) facts.push(['needs', link(`/jobs/${needed}`, needed)]);
+  return facts;
+}
