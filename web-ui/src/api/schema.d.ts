@@ -36,6 +36,8 @@ export interface paths {
         /**
          * Analyze an image, as JSON, as an upload or as raw bytes
          * @description The same for JSON, a file upload, and a raw image body with ``?plugin=``: the fast way for large images.
+         *
+         *     Each may name the image by ``image_url`` instead, if the operator has turned that on.
          */
         post: operations["analyze_v1_analyze_post"];
         delete?: never;
@@ -622,7 +624,7 @@ export interface components {
         };
         /**
          * Health
-         * @description What admission holds against a plugin.
+         * @description What admission holds against a plugin, and how its workers are.
          */
         Health: {
             /**
@@ -634,6 +636,13 @@ export interface components {
             reason: string;
             /** Retry After S */
             retry_after_s: number;
+            /**
+             * Rests
+             * @description Rests of the breaker that followed on each other; each is twice as long.
+             */
+            rests: number;
+            /** @description Null for a plugin without processes of its own. */
+            workers: components["schemas"]["WorkerHealth"] | null;
             /**
              * Quarantined Inputs
              * @description SHA-256 of the images that are refused for this plugin.
@@ -1211,6 +1220,43 @@ export interface components {
              */
             worker_memory_bytes: (number | null)[];
         };
+        /**
+         * WorkerHealth
+         * @description The worker processes of a plugin since it was loaded.
+         */
+        WorkerHealth: {
+            /** Running */
+            running: number;
+            /** Started */
+            started: number;
+            /** Ended In Call */
+            ended_in_call: number;
+            /**
+             * Ended Idle
+             * @description Those that ended by themselves between calls.
+             */
+            ended_idle: number;
+            /**
+             * Kept Ready
+             * @description Whether one is started again before it is needed (`warm` in plugins.toml).
+             */
+            kept_ready: boolean;
+            /**
+             * Restarts
+             * @description Restarts in a row, of a plugin that is kept ready.
+             */
+            restarts: number;
+            /**
+             * Restart In S
+             * @description Seconds until the next restart; null if none is due.
+             */
+            restart_in_s: number | null;
+            /**
+             * Given Up
+             * @description Whether there were too many restarts: a call or a reload starts the next one.
+             */
+            given_up: boolean;
+        };
     };
     responses: never;
     parameters: never;
@@ -1244,6 +1290,7 @@ export type Requeued = components['schemas']['Requeued'];
 export type RetryTerms = components['schemas']['RetryTerms'];
 export type ServerAnswer = components['schemas']['ServerAnswer'];
 export type ServerHistory = components['schemas']['ServerHistory'];
+export type WorkerHealth = components['schemas']['WorkerHealth'];
 export type $defs = Record<string, never>;
 export interface operations {
     analyze_execution_v1_analyze_execution_post: {
@@ -1271,14 +1318,19 @@ export interface operations {
                     plugin: string;
                     /**
                      * Image
-                     * @description The image file's bytes as base64.
+                     * @description The image file's bytes as base64; this or `image_url`.
                      */
-                    image: string;
+                    image?: string | null;
+                    /**
+                     * Image Url
+                     * @description An http or https URL to fetch the image from, if the operator has turned that on.
+                     */
+                    image_url?: string | null;
                     /**
                      * Mime Type
-                     * @description image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff.
+                     * @description image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff. Needed with `image`; with `image_url` the type is otherwise the one that comes with the image.
                      */
-                    mime_type: string;
+                    mime_type?: string | null;
                     /**
                      * Options
                      * @description The plugin's options, as its schema says.
@@ -1331,6 +1383,8 @@ export interface operations {
                 plugin?: string;
                 /** @description For a raw body: options as JSON. */
                 options?: string;
+                /** @description For an empty body: where the image is to be fetched from. */
+                image_url?: string;
                 /** @description For a raw body: as for JSON. */
                 timeout_s?: number;
             };
@@ -1356,14 +1410,19 @@ export interface operations {
                     plugin: string;
                     /**
                      * Image
-                     * @description The image file's bytes as base64.
+                     * @description The image file's bytes as base64; this or `image_url`.
                      */
-                    image: string;
+                    image?: string | null;
+                    /**
+                     * Image Url
+                     * @description An http or https URL to fetch the image from, if the operator has turned that on.
+                     */
+                    image_url?: string | null;
                     /**
                      * Mime Type
-                     * @description image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff.
+                     * @description image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff. Needed with `image`; with `image_url` the type is otherwise the one that comes with the image.
                      */
-                    mime_type: string;
+                    mime_type?: string | null;
                     /**
                      * Options
                      * @description The plugin's options, as its schema says.
@@ -1383,8 +1442,14 @@ export interface operations {
                     /**
                      * Image
                      * Format: binary
+                     * @description This or `image_url`.
                      */
-                    image: string;
+                    image?: string | null;
+                    /**
+                     * Image Url
+                     * @description As for JSON.
+                     */
+                    image_url?: string | null;
                     /**
                      * Mime Type
                      * @description The image's type, if the part's own is not right.
@@ -1630,6 +1695,8 @@ export interface operations {
                 plugin?: string;
                 /** @description For a raw body: options as JSON. */
                 options?: string;
+                /** @description For an empty body: where the image is to be fetched from. */
+                image_url?: string;
                 /** @description For a raw body: as for JSON. */
                 timeout_s?: number;
                 /** @description For a raw body: as for JSON. */
@@ -1743,14 +1810,19 @@ export interface operations {
                     plugin: string;
                     /**
                      * Image
-                     * @description The image file's bytes as base64.
+                     * @description The image file's bytes as base64; this or `image_url`.
                      */
-                    image: string;
+                    image?: string | null;
+                    /**
+                     * Image Url
+                     * @description An http or https URL to fetch the image from, if the operator has turned that on.
+                     */
+                    image_url?: string | null;
                     /**
                      * Mime Type
-                     * @description image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff.
+                     * @description image/jpeg, image/png, image/webp, image/bmp, image/gif or image/tiff. Needed with `image`; with `image_url` the type is otherwise the one that comes with the image.
                      */
-                    mime_type: string;
+                    mime_type?: string | null;
                     /**
                      * Options
                      * @description The plugin's options, as its schema says.
@@ -1770,8 +1842,14 @@ export interface operations {
                     /**
                      * Image
                      * Format: binary
+                     * @description This or `image_url`.
                      */
-                    image: string;
+                    image?: string | null;
+                    /**
+                     * Image Url
+                     * @description As for JSON.
+                     */
+                    image_url?: string | null;
                     /**
                      * Mime Type
                      * @description The image's type, if the part's own is not right.
@@ -1974,14 +2052,19 @@ export interface operations {
                     images: {
                         /**
                          * Image
-                         * @description The image file's bytes as base64.
+                         * @description The image file's bytes as base64; this or `image_url`.
                          */
-                        image: string;
+                        image?: string | null;
+                        /**
+                         * Image Url
+                         * @description As for a single analysis; at most 100 in a batch.
+                         */
+                        image_url?: string | null;
                         /**
                          * Mime Type
                          * @description As for a single image.
                          */
-                        mime_type: string;
+                        mime_type?: string | null;
                         /**
                          * Name
                          * @description For your own use; it is not kept.
