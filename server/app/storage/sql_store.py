@@ -209,11 +209,10 @@ class SqlJobStore(ABC):
         ]
 
     async def inputs(self, job_id: str) -> Sequence[JobInput]:
-        await self._settle()
+        # Without settling: they were stored when `add` returned, and a job that is to run should not wait for a commit.
         return [JobInput(*row) for row in await self._rows(statements.SELECT_INPUTS, wanted_id=job_id)]
 
     async def needs(self, job_id: str) -> Sequence[str]:
-        await self._settle()
         return [row[0] for row in await self._rows(statements.SELECT_NEEDS, wanted_id=job_id)]
 
     async def list(self, filter_: JobFilter | None = None, cursor: str | None = None, limit: int = 50) -> JobPage:

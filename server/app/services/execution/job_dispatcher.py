@@ -24,7 +24,7 @@ STOP_S = 3.0
 # On a shared store: deadlines of jobs whose server died before it could look at them.
 EXPIRE_EVERY_S = 5.0
 # Quick plugins would wait for the next claim longer than they run: so much of their work is claimed ahead of them.
-AHEAD_MS = 5.0
+AHEAD_MS = 20.0
 MOST_AHEAD = 64
 # Ends that wait for the disk do not keep others from running, up to here.
 MOST_UNSETTLED = 1_024
