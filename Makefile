@@ -97,10 +97,10 @@ openapi: setup ## write web-ui/openapi.json, and the page's client from it (need
 	cd web-ui && npm run --silent client
 
 lock: setup ## resolve the dependencies anew
-	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --override overrides.txt --no-emit-package sightgate \
-		--output-file lock.txt dev.in ../server/pyproject.toml ../sdk/pyproject.toml $(foreach package,$(wildcard plugins/*/pyproject.toml),../$(package))
 	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file uv.txt uv.in
+	cd requirements && ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --override overrides.txt --constraint uv.txt --no-emit-package sightgate \
+		--output-file lock.txt dev.in ../server/pyproject.toml ../sdk/pyproject.toml $(foreach package,$(wildcard plugins/*/pyproject.toml),../$(package))
 
 clean: ## remove .venv, the built page and what the tools keep
 	rm -rf .venv web-ui/node_modules server/app/page .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
