@@ -68,7 +68,7 @@ def measure_scaling(
     for _ in range(rounds):
         for count in counts:
             with server({plugin: count}) as running:
-                ask(running, plugin, image, 2 * count, 1.0)
+                warm_up(running, plugin, image, 2 * count)
                 rates[count].append(ask(running, plugin, image, 2 * count, seconds).requests_s)
     return rates
 
@@ -78,7 +78,7 @@ def measure_disturbance(plugin: str, small: bytes, large: bytes, rounds: int, se
     p50, p99, answers = [], [], 0
     with server({plugin: 1}) as running, ThreadPoolExecutor(1) as aside:
         for name, image in (("null", small), (plugin, large)):
-            ask(running, name, image, 1, 0.5)
+            warm_up(running, name, image, 1)
         for _ in range(rounds):
             alone = ask(running, "null", small, SMALL_CALLERS, seconds)
             beside = aside.submit(ask, running, plugin, large, LARGE_CALLERS, seconds, LARGE_PAUSE_S)
@@ -99,6 +99,11 @@ def server(workers: dict[str, int]) -> Iterator[Running]:
 
     with serving(replace(SIGHTGATE, prepare=limit), prepare_environment(SIGHTGATE)) as running:
         yield running
+
+
+def warm_up(running: Running, plugin: str, image: bytes, connections: int) -> None:
+    """Have every worker started. With a pause the project's own generator asks, which waits for the answers."""
+    ask(running, plugin, image, connections, 1.0, pause=0.001)
 
 
 def ask(running: Running, plugin: str, image: bytes, connections: int, seconds: float, pause: float = 0.0) -> Load:

@@ -61,6 +61,46 @@ def test_the_limit_and_its_means_are_told(writing: RunningServer):
     assert (row["limits"]["scratch_mb"], row["isolation"]["scratch"]) == (16, "watch")
 
 
+FILLING_AT = """
+import time
+from pathlib import Path
+
+
+def fill():
+    for number in range(200_000):
+        Path(f"empty-{number}").touch()
+    time.sleep(60)
+
+
+class Filling:
+    name = "filling-at-%s"
+
+    def load(self):
+        %s
+
+    def run(self, payload):
+        return {"never": True}
+
+
+%s
+"""
+
+
+def test_a_plugin_that_fills_the_disk_before_it_is_called_keeps_nothing_from_starting(tmp_path: Path):
+    home = make_home(tmp_path, "answering")
+    (home.plugins / "filling_at_import.py").write_text(FILLING_AT % ("import", "pass", "fill()"))
+    (home.plugins / "filling_at_load.py").write_text(FILLING_AT % ("load", "fill()", ""))
+    home.data.mkdir()
+    (home.data / "plugins.toml").write_text("[filling-at-load]\nwarm = true\n")
+    with running(home) as server:
+        for name in ("filling_at_import", "filling-at-load"):
+            row = server.row(name)
+            assert row["state"] == "FAILED"
+            assert "scratch folder" in row["reason"]
+            assert "scratch folder" in assert_error(server.analyze(name), 503, "plugin_unavailable")["message"]
+        assert server.result("echo")["calls"] == 1
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A volume of 24 MiB."""

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from app.governance.errors import CallEnded
 from app.governance.isolation import Isolation
 from app.governance.lifecycle import Availability
 from app.plugins.loader.environments import Environment, PluginEnvironments, UnusableEnvironment
@@ -201,6 +202,8 @@ async def _first_answer(
         status = await worker.end() if worker is not None else 0
         how = f"its process ended with {how_it_ended(status)} while it was loaded: {gone}"
         raise _NotLoaded(how, worker.output() if worker is not None else "") from gone
+    except CallEnded as ended:
+        raise _NotLoaded(f"its process was ended while it was loaded: {ended.message}") from ended
     except OSError as refused:
         raise _NotLoaded(f"no worker could be started with its interpreter: {refused.strerror}") from refused
     finally:

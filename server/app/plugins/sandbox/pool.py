@@ -290,6 +290,8 @@ class ProcessWorkers(Workers):
             # What broke the protocol was killed by us: how it ended then says nothing.
             how = how_it_ended(status) if failed.left else str(failed)
             availability, reason = Availability.FAILED, f"its worker ended while it was loading: {how}"
+        elif isinstance(failed, CallEnded):  # it took more than it may before it was asked for anything
+            availability, reason = Availability.FAILED, f"its worker was ended while it was loading: {failed.message}"
         elif isinstance(failed, OSError):
             availability, reason = Availability.FAILED, f"no worker could be started: {failed.strerror}"
         else:

@@ -159,7 +159,10 @@ class WorkerProcess:
         return self._output.text(last)
 
     async def ready(self, within_s: float) -> list[dict[str, Any]]:
-        """Wait for the manifests, and note the isolation. Raises WorkerGone or TimeoutError: end the worker then."""
+        """Wait for the manifests, and note the isolation.
+
+        Raises WorkerGone, TimeoutError, and CallEnded if the plugin takes more than it may meanwhile; end it then.
+        """
         sandbox, ready = self._first_words
         async with asyncio.timeout(within_s):
             _, report = await sandbox
