@@ -19,6 +19,7 @@ import { useState } from 'react';
 import type { ReactNode } from 'react';
 
 import type { Faults } from './check';
+import { ALL_OPTIONS } from './fields';
 import type { Field } from './fields';
 import { NotJson, startValue } from './values';
 import type { Values } from './values';
@@ -294,6 +295,7 @@ function stepOf(field: Field & { kind: 'number' }): number {
 
 /** Return a field's name as words: `min_score` becomes "Min score". */
 export function labelOf(name: string): string {
+  if (name === ALL_OPTIONS) return 'Options as JSON';
   const words = name.replaceAll('_', ' ').trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

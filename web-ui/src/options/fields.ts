@@ -31,12 +31,25 @@ export type Field = Common &
 /** Forms within forms beyond this depth are written as JSON; types may be recursive. */
 const DEEPEST = 4;
 
-/** Return the fields of a plugin's options, in the schema's order; none if it takes no options. */
+/** The name of the one field that stands for all options of a plugin that says nothing of them. */
+export const ALL_OPTIONS = '';
+
+/** Return the fields of a plugin's options, in the schema's order. Without a schema they are one field for JSON. */
 export function fieldsOf(schema: Schema | null): Field[] {
-  if (schema === null) return [];
+  if (schema === null) return [FREE];
   const root = resolved(schema, schema);
   return propertiesOf(root, schema, 0);
 }
+
+const FREE: Field = {
+  kind: 'json',
+  name: ALL_OPTIONS,
+  description: 'This plugin does not say which options it takes. They are sent as they stand here.',
+  schema: { type: 'object' },
+  nullable: false,
+  required: false,
+  fallback: undefined,
+};
 
 function propertiesOf(object: Schema, root: Schema, depth: number): Field[] {
   const required = Array.isArray(object.required) ? object.required : [];

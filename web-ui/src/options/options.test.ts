@@ -65,8 +65,15 @@ test('each kind of schema has its kind of field', () => {
   expect(FIELDS.filter(({ nullable }) => nullable).map(({ name }) => name)).toEqual(['reference', 'maybe']);
 });
 
-test('a plugin without a schema has no fields, and a recursive one has an end', () => {
-  expect(fieldsOf(null)).toEqual([]);
+test('options without a schema are written as JSON, and sent as they are', () => {
+  const fields = fieldsOf(null);
+  expect(fields.map(({ kind }) => kind)).toEqual(['json']);
+  expect(changedOptions(fields, startOf(fields))).toEqual({});
+  expect(changedOptions(fields, { '': { seconds: 3 } })).toEqual({ seconds: 3 });
+  expect(check(fields, { '': [1] })).toEqual(new Map([['', 'This must be an object.']]));
+});
+
+test('a recursive schema has an end', () => {
   let depth = 0;
   for (let fields = fieldsOf(SCHEMA).slice(-1); fields[0]?.kind === 'group' || fields[0]?.kind === 'list'; depth += 1) {
     const [field] = fields;

@@ -1,3 +1,4 @@
+import { ALL_OPTIONS } from './fields';
 import type { Field } from './fields';
 
 export type Values = Record<string, unknown>;
@@ -46,6 +47,7 @@ export function changedOptions(fields: readonly Field[], values: Values): Values
   const changed: Values = {};
   for (const field of fields) {
     const value = values[field.name];
+    if (field.name === ALL_OPTIONS && value !== undefined) return value as Values;
     if (value === undefined || (field.fallback !== undefined && same(value, field.fallback))) continue;
     changed[field.name] = value;
   }
