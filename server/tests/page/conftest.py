@@ -12,7 +12,7 @@ from support.running_server import PATIENCE_S, Home, RunningServer, make_home, r
 
 from app.api.page_files import BUILT, INDEX
 
-PLUGINS = ("answering", "slow", "typed", "neighbour", "_helper", "raising", "ending", "outputs")
+PLUGINS = ("answering", "slow", "typed", "neighbour", "_helper", "raising", "ending", "outputs", "drawing")
 
 
 @dataclass(frozen=True)
