@@ -13,12 +13,15 @@ export interface Picture {
 export type NotShown = 'tiff' | 'broken';
 
 const LEAST_LEVEL_SIDE = 512;
+const MOST_UNKNOWN_BYTES = 20 * 1024 * 1024;
 
 /** Decode an image. Resolves with why it cannot be shown if the browser cannot. */
 export async function decode(file: Blob): Promise<Picture | NotShown> {
   try {
     const kind = kindOf(new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer()));
     if (kind === 'image/tiff') return 'tiff';
+    // It may be of a kind that the browser knows and the server does not; but it may be anything.
+    if (kind === null && file.size > MOST_UNKNOWN_BYTES) return 'broken';
     const whole = kind === 'image/webp' ? await decodeWebp(file) : await createImageBitmap(file);
     return { width: whole.width, height: whole.height, levels: levelsOf(whole) };
   } catch {

@@ -2,6 +2,7 @@ import { Badge, Center, Loader, NativeSelect, Slider, Stack, Tabs, Text } from '
 import { Suspense, lazy, useMemo, useState } from 'react';
 import type { ReactNode } from 'react';
 
+import type { CallFailed } from '../api/failure';
 import { ErrorMessage } from '../components/ErrorMessage';
 import { usePicture } from '../images/usePicture';
 import { Viewer } from '../viewer/Viewer';
@@ -54,7 +55,7 @@ export function Results({ name, file, layers, others, onRetry, empty }: Props) {
   const mostScore = all.reduce((most, { score }) => Math.max(most, score ?? 0), 1);
   const isScored = all.some(({ score }) => score !== null);
   const isShown = decoded !== null || file === null;
-  const failures = layers.filter(({ failure }) => failure !== null);
+  const failures = useMemo(() => groupFailures(layers), [layers]);
   const shown = { name, file, width: picture?.width ?? null, height: picture?.height ?? null, layers };
   const marks = { hovered, selected, onHover: setHovered, onSelect: setSelected, colourOf: colours.ofFinding };
 
@@ -90,13 +91,13 @@ export function Results({ name, file, layers, others, onRetry, empty }: Props) {
           <LayerList layers={layers} hidden={hidden} colourOf={colours.ofPlugin} onToggle={toggle} />
         )}
         {failures.length > 0 && (
-          <Stack p="sm" gap="sm" className={classes.failures}>
-            {failures.map(({ plugin, failure }) => (
+          <Stack p="sm" gap="sm" className={classes.failures} data-alone={all.length === 0 || undefined}>
+            {failures.map(({ plugins, failure }) => (
               <ErrorMessage
-                key={plugin}
+                key={plugins.join()}
                 failure={failure}
-                subject={plugin}
-                onRetry={onRetry === undefined ? undefined : () => onRetry(plugin)}
+                subject={plugins.join(', ')}
+                onRetry={onRetry === undefined ? undefined : () => plugins.forEach(onRetry)}
               />
             ))}
           </Stack>
@@ -224,6 +225,24 @@ function ResultTabs({ name, file, layers, drawn, all, marks }: TabsProps) {
 function counted(drawn: readonly Finding[], all: readonly Finding[]): string {
   const total = all.length.toLocaleString('en');
   return drawn.length === all.length ? total : `${drawn.length.toLocaleString('en')} of ${total}`;
+}
+
+interface Failures {
+  plugins: string[];
+  failure: CallFailed;
+}
+
+/** A broken image fails with every plugin in the same way: that is said once. */
+function groupFailures(layers: readonly Layer[]): Failures[] {
+  const groups = new Map<string, Failures>();
+  for (const { plugin, failure } of layers) {
+    if (failure === null) continue;
+    const key = `${failure.code} ${failure.message}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { plugins: [plugin], failure });
+    else group.plugins.push(plugin);
+  }
+  return [...groups.values()];
 }
 
 const NOTES = {

@@ -173,7 +173,7 @@ function ImageRow({ image, start, index, total, isShown, runs, onRemove }: RowPr
           {isRunning && <Loader size={10} aria-hidden />}
           {isDone && <IconCheck size={13} aria-hidden />}
           {isFault && <IconAlertTriangle size={13} aria-hidden />}
-          {words}
+          <span>{words}</span>
         </span>
       </span>
       <CloseButton
@@ -198,7 +198,7 @@ function stateOf(image: ImageItem, runs: readonly Run[]) {
   if (count('running') > 0) return { ...base, isRunning: true, words: 'runs' };
   if (count('waiting') > 0) return { ...base, words: 'waits for its turn' };
   if (failed !== null) {
-    const some = runs.length > 1 ? `${count('failed')} of ${runs.length}: ` : '';
+    const some = count('failed') < runs.length ? `${count('failed')} of ${runs.length}: ` : '';
     return { ...base, isFault: true, words: some + adviceOn(failed).title };
   }
   if (runs.length === 0) return { ...base, words: bytes(image.file.size) };
