@@ -87,7 +87,7 @@ bench-scaling: setup ## what more workers bring, and what a very large image doe
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
 
 screenshots: setup page ## make docs/screenshots anew: each view of the page, light and dark; needs Chromium
-	$(BIN)/python -m scripts.screenshots
+	PYTHONPATH=server/tests $(BIN)/python -m scripts.screenshots $(ARGS)
 
 audit: setup ## write docs/governance-audit.md: each invariant and what proves it
 	$(BIN)/python scripts/governance_audit.py

@@ -5,7 +5,7 @@ from app.governance.errors import ERROR_CODES
 from reference_tables.markdown import code, table, words
 
 # In the table so that clients can know them; what gives them is not built yet.
-NOT_GIVEN_YET = frozenset({"rate_limited", "job_not_cancellable", "idempotency_conflict"})
+NOT_GIVEN_YET = frozenset({"rate_limited"})
 
 ADVICE = {
     "malformed_request": "Mend the request; the message says where it is wrong.",
@@ -39,8 +39,9 @@ ADVICE = {
     "input_quarantined": "Do not send it again. Reloading the plugin forgets the quarantine.",
     "overloaded": "Wait as `Retry-After` says. If it stays: more `workers`, or accept work as jobs.",
     "rate_limited": "Wait as `Retry-After` says.",
-    "cancelled": "The caller hung up, or the server was stopped during the call. Call again if it was not you.",
+    "cancelled": "Somebody cancelled it, or the caller hung up, or the server stopped. Call again if it was not you.",
     "interrupted": "Call again: the server had ended.",
+    "shutting_down": "Call again when the server is back, or another server.",
     "deadline_exceeded": "Give a longer `timeout_s` with the request, or call when there is less to do.",
     "dependency_failed": "Look at the job named in `details.needed`; submit both again, or use `after_rule` `end`.",
     "not_found": "Check the address; `GET /openapi.json` lists the routes.",
@@ -52,6 +53,7 @@ ADVICE = {
     "webhook_refused": "Use a public http or https URL; the operator can allow networks and ports.",
     "unauthorized": "Send `Authorization: Bearer KEY`.",
     "forbidden": "Without an API key: call the loopback address itself, and not from another site's page.",
+    "shutting_down": "Send it to another server, or wait as `Retry-After` says: it may be back.",
     "storage_unavailable": "See the reason in the log: a full disk, too many open files. Then call again.",
     "internal_error": "Report it, with the log's line of that time. Trying again may help.",
 }

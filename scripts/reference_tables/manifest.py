@@ -63,6 +63,7 @@ _MANIFEST = {
 _LIMITS = {
     "timeout_s": "Seconds one call may take. The worker and all it started are gone before the caller is told.",
     "memory_mb": "MiB that a worker may use. See SECURITY.md for what enforces it.",
+    "scratch_mb": "MiB that a worker may keep in its scratch folder, in sum and in one file.",
     "workers": "Worker processes, which is how many calls run at once.",
     "max_batch": "Most calls that a worker is given together.",
     "batch_wait_ms": "Milliseconds that a call may wait for others, so that they are given together.",

@@ -20,10 +20,12 @@ _SAID = {
     "config": "Handed to the plugin's `load(config)` and `unavailable(config)`. Its keys are the plugin's own. "
     "Absolute paths in it may be read by its workers.",
     "grant": "The permissions that it may have; see [manifest](manifest.md#permissions).",
+    "retry": "How its jobs are tried again, where the request does not say: `max_attempts`, `codes`, `backoff_s`, "
+    "`factor`, `max_backoff_s`, `jitter`.",
     "limits": "The most it may have. Limits that the plugin declares higher are cut to these; lower ones stay.",
     "interpreter": "Path of the Python that runs its workers; the server's own if not given. The SDK must be "
     "installed there. The table is named by the plugin's file stem or entry point.",
-    "warm": "Start a worker when the server starts, not at the first call.",
+    "warm": "Start a worker when the server starts, not at the first call, and keep one: it is started again when it ends.",
 }
 
 

@@ -142,7 +142,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     registry = registry if registry is not None else get_registry()
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
-    store = open_store(settings.database, durability=Durability(settings.durability))
+    store = open_store(settings.database, durability=Durability(settings.durability), lease_s=settings.lease_s)
     metrics = Metrics(lambda name: registry.get_status(name) is not None)
     tool_runner = ToolRunner(
         registry,
@@ -257,7 +257,9 @@ def _outbound(settings: Settings, allowed: str) -> OutboundHttp:
 
 def _confinement(settings: Settings) -> Confinement:
     enforce = settings.sandbox == "on"
-    return Confinement((settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect() if enforce else None)
+    return Confinement(
+        (settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect(may_move=True) if enforce else None
+    )
 
 
 def _pool_options(settings: Settings, confinement: Confinement) -> PoolOptions:

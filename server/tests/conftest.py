@@ -9,10 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.plugins import MISBEHAVING, NOT_LOADABLE, WELL_BEHAVED
-from support.postgres_server import PostgresServer, open_to_others, programs_of_postgres, started_postgres
+from support.postgres_server import PostgresServer, programs_of_postgres
 from support.running_server import RunningServer, make_home, running
 from support.skipping import skip
-from support.stores import execute
+from support.stores import execute, postgres_beside
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +25,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server; each test makes its own database there."""
     try:
         programs_of_postgres()
     except FileNotFoundError as missing:
         skip(f"POSTGRESQL TESTS DO NOT RUN: {missing}")
-    folder = tmp_path_factory.mktemp("postgres")
-    open_to_others(folder)
-    with started_postgres(folder / "server") as started:
+    with postgres_beside() as started:
         # What is tested with it are our statements; no power cut is.
         execute(started.url, "ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
         yield started

@@ -5,6 +5,7 @@ import './base.css';
 import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
+import { setNonce } from 'get-nonce';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
@@ -19,6 +20,9 @@ refreshOnReturn(queries);
 function nonce(): string {
   return document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
 }
+
+// Dialogs keep the page behind them from scrolling by a style element of a library beneath the components.
+setNonce(nonce());
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('the page has no #root');

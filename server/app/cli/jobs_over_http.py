@@ -54,7 +54,8 @@ class JobsOverHttp:
 
     async def purge(self, query: JobQuery) -> int:
         """Remove jobs that have ended; return how many."""
-        removed: int = (await self._client.ask("POST", "/v1/jobs/purge", params=_given(query)))["removed"]
+        asked = _given(query) or {"all": True}
+        removed: int = (await self._client.ask("POST", "/v1/jobs/purge", params=asked))["removed"]
         return removed
 
     async def events(self, job_id: str) -> AsyncIterator[JsonObject]:

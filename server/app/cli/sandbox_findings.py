@@ -1,12 +1,16 @@
 """What this machine has of the means that confine workers. What was really denied, `plugins show` tells of each."""
 
+import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from app.cli.findings import Finding, Verdict
 from app.settings import Settings
 
+# Alone in a scope, the server can make groups below its own; beside a shell it cannot.
 _DELEGATE = "systemd-run --user --scope -p Delegate=yes sightgate serve"
 
 
@@ -22,6 +26,7 @@ def sandbox_findings(settings: Settings) -> Iterator[Finding]:
     yield _landlock(lacking)
     yield _seccomp(lacking)
     yield _control_groups()
+    yield _user(settings.data_dir)
 
 
 def _landlock(lacking: Verdict) -> Finding:
@@ -44,6 +49,22 @@ def _seccomp(lacking: Verdict) -> Finding:
     return Finding(
         "seccomp", lacking, "there is no table of system calls for this machine: workers can use the network"
     )
+
+
+def _user(data_dir: Path) -> Finding:
+    from app.plugins.sandbox.confinement import needed_by_all_workers, nobody_here, reachable_by_all
+
+    what = "workers' user"
+    if os.geteuid() != 0:
+        return Finding(what, Verdict.FACT, "the server's own; only root can give workers another")
+    if nobody_here() is None:
+        return Finding(what, Verdict.LACKING, "root without root's powers: there is no user nobody")
+    closed = next((path for path in needed_by_all_workers(data_dir) if not reachable_by_all(path)), None)
+    if closed is None:
+        return Finding(what, Verdict.OK, "nobody")
+    said = f"root without root's powers: the user nobody cannot reach {closed}"
+    mend = f"install -d -m 711 {shlex.quote(str(data_dir))}" if closed == data_dir else ""
+    return Finding(what, Verdict.LACKING, said, mend)
 
 
 def _control_groups() -> Finding:

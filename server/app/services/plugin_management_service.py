@@ -34,7 +34,7 @@ from app.plugins.sandbox.confinement import WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
 from app.services.grants import RunningRules, granted_of, obstacle_of
-from app.services.operator_file import OperatorSay, read_operator_file
+from app.services.operator_file import OperatorFileError, OperatorSay, read_operator_file
 from app.storage.records import PluginOverride
 from app.storage.store import JobStore
 from sightgate.manifest import Limits, Manifest
@@ -118,7 +118,7 @@ class PluginManagementService:
             if candidate is None:
                 await self._forget(name)
                 raise PluginNotFound(name)
-            self._says = read_operator_file(self._places.operator_file)
+            self._says = self._read_operator_file()
             rows = await describe_candidate(candidate, self._interpreters(), self._configs(), self._discovery)
             overrides = await self._store.plugin_overrides()
             mine = next((row for row in rows if row.name == name), None)
@@ -152,6 +152,12 @@ class PluginManagementService:
         """Return a plugin's worker pool, or None if it has none."""
         plugin = self._held(name)
         return plugin if isinstance(plugin, ProcessWorkers) else None
+
+    def _read_operator_file(self) -> Mapping[str, OperatorSay]:
+        try:
+            return read_operator_file(self._places.operator_file)
+        except OperatorFileError as broken:
+            raise PluginRefused("plugin_unavailable", f"reload failed, nothing has changed: {broken}") from broken
 
     def _find(self, only: Collection[str] | None) -> list[Candidate]:
         named = [Candidate(source) for source in installed_sources()] if self._places.installed else []

@@ -7,7 +7,19 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, false, func, or_, select, true, union
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    union,
+)
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage.job_ids import least_id
@@ -159,7 +171,10 @@ def _page(shape: Shape, last: str | None, columns: Sequence[ColumnElement[Any]],
         return Statement(_hint(statement.where(*_conditions(shape, last)), shape.equal, shape.durable))
     branches = [branch.order_by(order).limit(most).offset(NO_OFFSET).subquery() for branch in _branches(shape, last)]
     ids = [select(branch.c.id) for branch in branches]
-    return Statement(statement.where(jobs.c.id.in_(union(*ids) if len(ids) > 1 else ids[0])))
+    # Sorted by what is no column, or SQLite walks all jobs in their order and looks for each among these.
+    by_text = jobs.c.id.concat(literal_column("''"))
+    found = select(*columns).where(jobs.c.id.in_(union(*ids) if len(ids) > 1 else ids[0]))
+    return Statement(found.order_by(by_text if oldest_first else by_text.desc()).limit(most).offset(NO_OFFSET))
 
 
 @cache

@@ -63,7 +63,7 @@ async def connect(url: str, **options: Any) -> Any:
         )
     except DRIVER_ERRORS as failure:
         raise from_postgres(failure) from failure
-    except ValueError as failure:  # a URL that cannot be read; its text may hold a password
+    except (ValueError, OverflowError) as failure:  # a URL that cannot be read; its text may hold a password
         raise StorageError("the database URL cannot be read") from failure
 
 

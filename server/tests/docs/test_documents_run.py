@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from app.services.operator_file import read_operator_file
+from sightgate.check import sample_png
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = (
@@ -28,6 +29,7 @@ DOCUMENTS = (
     "sdk/README.md",
     "docs/how-to/write-a-plugin.md",
     "docs/how-to/operate.md",
+    "docs/how-to/run-jobs.md",
     "docs/reference/settings.md",
 )
 SIGHTGATE = Path(sys.executable).with_name("sightgate")
@@ -172,6 +174,23 @@ def test_a_command_of_the_readme_answers_as_shown(served, block, answer):
         shown, cut, _ = answer.text.partition("\n…\n")
         expected, actual = as_words(shown), as_words(ended.stdout)
         assert (actual[: len(expected)] if cut else actual) == expected
+
+
+def test_the_commands_of_the_guide_to_jobs_succeed(served):
+    for name in ("photo.png", "other.png"):
+        (served.folder / name).write_bytes(sample_png(32, 32))
+    blocks = [block for block in blocks_of("docs/how-to/run-jobs.md") if block.language == "sh"]
+    commands = [line for block in blocks for line in block.text.splitlines()]
+    assert len(commands) >= 10
+    job_id = json.loads(served.run(commands[0]).stdout)["id"]
+    served.run(f"sightgate jobs events {job_id}")
+    for command in commands:
+        ended = served.run(command.replace(" ID", f" {job_id}").replace("/ID", f"/{job_id}"))
+        if "cancel" in command or "DELETE" in command:
+            assert "has ended as SUCCESS" in ended.stdout + ended.stderr, command
+        else:
+            assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
+            assert '"detail"' not in ended.stdout, command
 
 
 def test_the_curl_commands_of_the_operators_guide_succeed(served):

@@ -89,8 +89,11 @@ def test_every_route_and_method_is_there(tmp_path):
     assert [(row[0], row[1]) for row in cells("routes.md", "routes")] == served
 
 
-def test_every_metric_is_there(tmp_path):
-    shown = build(Settings(data_dir=tmp_path), PluginRegistry()).metrics.render().decode()
+async def test_every_metric_is_there(tmp_path):
+    server = build(Settings(data_dir=tmp_path, installed_plugins=False), PluginRegistry())
+    await server.start()
+    shown = (await server.metrics.render_all()).decode()
+    await server.stop()
     assert first_column("metrics.md", "metrics") == re.findall(r"^# TYPE (\S+)", shown, re.MULTILINE)
 
 

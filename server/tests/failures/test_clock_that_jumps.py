@@ -2,20 +2,19 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.postgres_server import PostgresServer, open_to_others, started_postgres
+from support.stores import Place, PostgresPlace, SqlitePlace
 
 from app.governance.job_lifecycle import IllegalTransition, JobStatus
 from app.storage.errors import LeaseLost
 from app.storage.job_ids import new_job_id
-from app.storage.postgres_store import PostgresJobStore
 from app.storage.records import Job, JobEnd, JobFilter, NewJob
-from app.storage.sqlite_store import SqliteJobStore
+from app.storage.sql_store import SqlJobStore
 from app.storage.store import JobStore
 
 LEASE = timedelta(seconds=15)
@@ -32,35 +31,24 @@ class Clock:
         return datetime.now(UTC) + self.off
 
 
-Open = Callable[[Clock], Any]
+Open = Callable[[Clock], AbstractAsyncContextManager[SqlJobStore]]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens a store with a clock; on PostgreSQL several may be open at once."""
-
-    def opening(make: Callable[[Clock], JobStore]) -> Open:
-        @asynccontextmanager
-        async def opened(clock: Clock) -> AsyncIterator[JobStore]:
-            store = make(clock)
-            await store.start()
-            try:
-                yield store
-            finally:
-                await store.close()
-
-        return opened
-
+    place: Place
     if request.param == "sqlite":
-        yield opening(lambda clock: SqliteJobStore(tmp_path / "jobs.sqlite3", clock=clock))
-        return
-    open_to_others(tmp_path)
-    with started_postgres(tmp_path / "postgres") as postgres:
-        yield opening(lambda clock: _postgres_store(postgres, clock))
+        place = SqlitePlace(tmp_path / "jobs.sqlite3")
+    else:
+        place = PostgresPlace(request.getfixturevalue("postgres"))
 
+    @asynccontextmanager
+    async def opened(clock: Clock) -> AsyncIterator[SqlJobStore]:
+        async with await place.open(clock=clock) as store:
+            yield store
 
-def _postgres_store(postgres: PostgresServer, clock: Clock) -> JobStore:
-    return PostgresJobStore(postgres.url, clock=clock)
+    return opened
 
 
 def waiting(clock: Clock, **fields: Any) -> NewJob:

@@ -10,16 +10,17 @@ import httpx
 import pytest
 from support.errors import assert_error
 from support.images import PNG
-from support.postgres_server import PostgresServer, open_to_others, started_postgres
+from support.postgres_server import PostgresServer
 from support.running_server import RunningServer, eventually, make_home, running
+from support.stores import postgres_beside
 
 AWAY_S = 10.0
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[PostgresServer]:
-    open_to_others(tmp_path)
-    with started_postgres(tmp_path / "postgres") as server:
+def postgres() -> Iterator[PostgresServer]:
+    """One that nobody else uses: it is killed."""
+    with postgres_beside() as server:
         yield server
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from support.errors import assert_error
 from support.images import PNG
+from support.raw_http import exchange
 from support.running_server import RunningServer, eventually, make_home, running
 
 
@@ -65,10 +66,42 @@ def test_too_many_waiting_callers_are_refused_at_once_and_the_others_are_served(
     assert served.json()["waiting_ms"] > 0
 
 
+def test_a_caller_that_must_be_refused_is_refused_before_its_body_is_read(small: RunningServer):
+    already = len(small.jobs(plugin="slow"))
+    head = (
+        "POST /v1/analyze?plugin=slow HTTP/1.1\nHost: localhost\nContent-Type: image/png\nContent-Length: 40000000\n\n"
+    )
+    with ThreadPoolExecutor(2) as pool:
+        running_call = pool.submit(small.analyze, "slow", {"seconds": 1.2})
+        recorded(small, "slow", already + 1)
+        waiting = pool.submit(small.analyze, "slow")
+        recorded(small, "slow", already + 2)
+        done = exchange(small.port, f"{head}Content-Length: 40000000\n\n")
+        assert_error(done.answer, 429, "overloaded")
+        assert (done.sent, int(done.answer.headers["retry-after"]) >= 1) == (0, True)
+        assert (running_call.result().status_code, waiting.result().status_code) == (200, 200)
+    assert len(small.jobs(plugin="slow")) == already + 2  # it was no job
+
+
+def test_one_flooded_plugin_keeps_no_other_from_being_served(small: RunningServer):
+    jobs = [small.submit("slow", {"seconds": 0.2, "tag": number}).json()["id"] for number in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        flood = [pool.submit(small.analyze, "slow", {"seconds": 0.2}) for _ in range(20)]
+        beside = small.submit("queue").json()["id"]
+        for _ in range(5):
+            assert small.analyze("queue").status_code == 200
+        assert small.ended_job(beside)["status"] == "SUCCESS"
+        pending = [job for job in jobs if small.http.get(f"/v1/jobs/{job}").json()["status"] in ("PENDING", "RUNNING")]
+        assert pending  # the flood is still on
+        assert {call.result().status_code for call in flood} <= {200, 429}
+    assert {small.ended_job(job)["status"] for job in jobs} == {"SUCCESS"}
+
+
 def test_a_caller_that_waited_too_long_is_refused_with_the_limit(small: RunningServer):
     with ThreadPoolExecutor(1) as pool:
+        already = len(small.jobs(plugin="queue"))
         running_call = pool.submit(small.analyze, "queue", {"seconds": 3})
-        recorded(small, "queue", 1)
+        recorded(small, "queue", already + 1)
         error = assert_error(small.analyze("queue"), 429, "overloaded")
         assert error["details"]["limit_s"] == 1.5
         assert running_call.result().status_code == 200

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from support.errors import assert_error
 from support.images import PNG
-from support.running_server import SIGHTGATE, Home, RunningServer, make_home, running
+from support.running_server import PATIENCE_S, SIGHTGATE, Home, RunningServer, make_home, running
 
 PAGES: dict[str, tuple[int, dict[str, str], bytes]] = {
     "/a.png": (200, {"Content-Type": "image/png"}, PNG),
@@ -28,9 +28,15 @@ PAGES: dict[str, tuple[int, dict[str, str], bytes]] = {
 }
 
 
+# Until it is set, /slow does not answer.
+HELD = threading.Event()
+
+
 class _Pages(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        status, headers, body = PAGES[self.path]
+        if self.path == "/slow":
+            HELD.wait(PATIENCE_S)
+        status, headers, body = PAGES.get(self.path, (404, {}, b""))
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
@@ -47,6 +53,7 @@ def site() -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
+        HELD.set()
         server.shutdown()
         thread.join()
 
@@ -264,3 +271,9 @@ def test_the_same_key_and_url_give_the_same_job_whatever_is_there_by_now(server:
     assert (first.status_code, again.status_code) == (202, 200)
     assert first.json()["id"] == again.json()["id"]
     assert_error(submit("/a.png"), 422, "idempotency_conflict")
+
+
+def test_the_time_of_a_request_holds_for_its_fetch_too(server: RunningServer, site: str) -> None:
+    answer = server.http.post("/v1/analyze", json={"plugin": "echo", "image_url": f"{site}/slow", "timeout_s": 0.5})
+    error = assert_error(answer, 400, "image_url_failed")
+    assert "within 0.5 s" in error["message"]

@@ -150,10 +150,13 @@ def test_only_what_has_ended_is_purged(tmp_path: Path):
         waits = server.accepted("second", delay_s=3600)
         other = server.accepted("flaky", {"tag": "x", "failures": 0})
         server.ended_job(other)
+        assert_error(server.http.post("/v1/jobs/purge"), 400, "malformed_request")
         answer = server.http.post("/v1/jobs/purge", params={"plugin": "second"})
         assert answer.json() == {"removed": 5}
         assert {job["id"] for job in server.jobs()} == {waits, other}
         assert_error(server.http.get(f"/v1/jobs/{ended[0]}"), 404, "job_not_found")
+        assert server.http.post("/v1/jobs/purge?all=true").json() == {"removed": 1}
+        assert {job["id"] for job in server.jobs()} == {waits}
 
 
 def test_a_large_result_lies_beside_the_images(tmp_path: Path):

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from support.postgres_server import PostgresServer, open_to_others, started_postgres
-from support.running_server import SERVE, Home, address_of, eventually, living_descendants, make_home
+from support.postgres_server import PostgresServer
+from support.running_server import SERVE, Home, address_of, eventually, is_alive, living_descendants, make_home
+from support.stores import postgres_beside
 
 LEASE_S = 3
+PATIENCE_S = 60.0
 SETTINGS = {
     # What is killed on purpose must not be held against the plugin or the image.
     "breaker_ends": 1_000_000,
@@ -22,57 +24,77 @@ SETTINGS = {
 
 
 class Member:
-    """One server's folders, and the process that serves on them now, if one does."""
+    """One server's folders, and the process on them now, if there is one. ``url`` is set while it serves."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
         self.url: str | None = None
         self._process: subprocess.Popen[str] | None = None
-        self._drain: threading.Thread | None = None
+        self._lock = threading.Lock()
 
-    def start(self) -> None:
-        """Start it; returns when it serves, or when it has ended: the database may be away."""
-        self._process = self.home.launch(SERVE)
-        assert self._process.stdout is not None
-        self.url = address_of(self._process.stdout)
+    def launch(self) -> None:
+        """Start it. It serves soon, or ends: the database may be away."""
+        process = self.home.launch(SERVE)
+        self._process = process
+        threading.Thread(target=self._note_address, args=(process,), daemon=True).start()
 
-    def kill(self) -> None:
-        self.url = None
-        if self._process is not None:
-            self._process.kill()
-            self._end()
-
-    def terminate(self) -> int | None:
-        """Have it drain, and return its exit code."""
-        self.url = None
-        if self._process is None:
-            return None
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(60)
-        finally:
-            self.kill()
-
-    def signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-
-    def workers(self) -> list[int]:
-        """Return the pids of the plugins' processes."""
-        return sorted(living_descendants(self._process.pid)) if self._process is not None else []
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     @property
     def serves(self) -> bool:
-        return self.url is not None and self._process is not None and self._process.poll() is None
+        return self.runs and self.url is not None
 
-    def _end(self) -> None:
-        assert self._process is not None
-        workers = self.workers()
-        self._process.wait(60)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers), "end of its workers")
-        self._process = None
+    def kill(self) -> None:
+        """End it at once; returns when it and all that it started are gone."""
+        process = self._take()
+        if process is None:
+            return
+        started = living_descendants(process.pid)
+        process.kill()
+        process.wait(PATIENCE_S)
+        eventually(lambda: not any(map(is_alive, started)), "end of all that the server had started")
+
+    def terminate(self) -> int | None:
+        """Have it drain, and return its exit code; None if it had not come so far as to serve."""
+        served = self.serves
+        process = self._take()
+        if process is None:
+            return None
+        process.terminate()
+        code = process.wait(PATIENCE_S)
+        return code if served else None
+
+    def pause(self) -> None:
+        """Let it do nothing, though its connections stay."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def workers(self) -> list[int]:
+        """Return the pids of all processes that it started."""
+        return sorted(living_descendants(self._process.pid)) if self._process is not None else []
+
+    def _take(self) -> "subprocess.Popen[str] | None":
+        with self._lock:
+            self.url = None
+            process, self._process = self._process, None
+        return process
+
+    def _note_address(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        with process.stdout as said:
+            url = address_of(said)
+            with self._lock:
+                if self._process is process:
+                    self.url = url
+            said.read()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
 
 class Cluster:
@@ -92,13 +114,20 @@ class Cluster:
         """Where a client may ask now."""
         return [member.url for member in self.members if member.url is not None]
 
-    def start_all(self) -> None:
-        """Start what does not serve; all serve when this returns."""
+    def launch_ended(self) -> None:
+        """Start what does not run."""
         for member in self.members:
-            if not member.serves:
-                eventually(
-                    lambda member=member: member.start() or member.serves, f"a server that serves {member.home.log}"
-                )
+            if not member.runs:
+                member.launch()
+
+    def start_all(self) -> None:
+        """All serve when this returns."""
+
+        def all_serve() -> bool:
+            self.launch_ended()
+            return all(member.serves for member in self.members)
+
+        eventually(all_serve, f"servers that serve; see {[str(member.home.log) for member in self.members]}")
 
 
 @contextlib.contextmanager
@@ -113,9 +142,8 @@ def sqlite_cluster(folder: Path) -> Iterator[Cluster]:
 @contextlib.contextmanager
 def postgres_cluster(folder: Path) -> Iterator[Cluster]:
     """Two servers that share a PostgreSQL and a folder of blobs."""
-    open_to_others(folder)
-    with started_postgres(folder / "postgres") as postgres:
-        shared = {"database_url": postgres.url, "blobs_url": folder / "blobs"}
+    with postgres_beside() as postgres:
+        shared = {"database_url": postgres.url, "blob_url": folder / "blobs"}
         homes = [make_home(folder / name, "toiling", **SETTINGS, **shared) for name in ("one", "two")]
         cluster = Cluster([Member(home) for home in homes], folder / "blobs", postgres)
         with _ended(cluster):
@@ -128,5 +156,5 @@ def _ended(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         for member in cluster.members:
-            member.signal(signal.SIGCONT)
+            member.resume()
             member.kill()

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from kill.cluster import LEASE_S, Cluster, Member
 from kill.ledger import Ledger
 
-PAUSE_S = (0.1, 1.2)
-AWAY_S = (0.0, 1.0)
+PAUSE_S = (0.1, 1.5)
+AWAY_S = (0.0, 0.5)
+# Mostly something is killed that serves; at times what is still starting, or while something else is down.
+SERVES_FIRST = 0.7
+LONGEST_WAIT_S = 20.0
 
 
 class Killer(threading.Thread):
@@ -43,6 +46,9 @@ class Killer(threading.Thread):
                 for what in self._random.sample(sorted(self.kinds), len(self.kinds)):
                     if self._stop_now.wait(self._random.uniform(*PAUSE_S)):
                         break
+                    self._cluster.launch_ended()
+                    if self._random.random() < SERVES_FIRST:
+                        self._wait_until_all_serve()
                     self.kinds[what]()
                     self._ledger.count(what)
         except Exception as fault:  # a thread's end must be told
@@ -50,17 +56,21 @@ class Killer(threading.Thread):
         finally:
             self._cluster.start_all()
 
+    def _wait_until_all_serve(self) -> None:
+        until = time.monotonic() + LONGEST_WAIT_S
+        while time.monotonic() < until and not all(member.serves for member in self._cluster.members):
+            if self._stop_now.wait(0.05):
+                return
+
     def _kill_server(self) -> None:
-        member = self._member()
-        member.kill()
-        self._come_back(member)
+        """Also while it starts, and recovers what the one before it left."""
+        self._member().kill()
 
     def _terminate_server(self) -> None:
         member = self._member()
         code = member.terminate()
         if code not in (0, None):
             self._ledger.fault(f"a server that was told to end ended with {code}; see {member.home.log}")
-        self._come_back(member)
 
     def _kill_worker(self) -> None:
         workers = self._member().workers()
@@ -84,14 +94,10 @@ class Killer(threading.Thread):
         """Others take its jobs over; when it goes on, it must not end them."""
         member = self._member()
         url, member.url = member.url, None
-        member.signal(signal.SIGSTOP)
+        member.pause()
         time.sleep(LEASE_S + self._random.uniform(0.5, 1.5))
-        member.signal(signal.SIGCONT)
+        member.resume()
         member.url = url
-
-    def _come_back(self, member: Member) -> None:
-        time.sleep(self._random.uniform(*AWAY_S))
-        member.start()
 
     def _member(self) -> Member:
         return self._random.choice(self._cluster.members)

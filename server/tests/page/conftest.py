@@ -1,14 +1,14 @@
 """The page in a real browser, on a real server with the bundled plugins and those of the tests."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.chromium import MILLISECONDS, Watch, chromium, find_chromium, opened
-from support.needs import lacking
 from support.running_server import PATIENCE_S, Home, RunningServer, make_home, running
+from support.skipping import skip
 
 from app.api.page_files import BUILT, INDEX
 
@@ -27,9 +27,9 @@ class Opened:
 def pytest_runtest_setup() -> None:
     """Skip what needs the page where it cannot be shown; from here rather than a fixture, all skips are one line."""
     if not (BUILT / INDEX).is_file():
-        lacking("the page, which is not built (make page, which needs Node.js)")
+        skip("THE PAGE IS NOT TESTED: it is not built (make page, which needs Node.js)")
     if find_chromium() is None:
-        lacking("the page: no Chromium, neither in SIGHTGATE_CHROMIUM nor on the PATH nor Playwright's own")
+        skip("THE PAGE IS NOT TESTED: no Chromium in SIGHTGATE_CHROMIUM, on the PATH, or of Playwright's own")
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +72,3 @@ def page(opened_page: Opened) -> Page:
 def watch(opened_page: Opened) -> Watch:
     """What watches ``page``: a test that makes the API refuse something says so to it."""
     return opened_page.watch
-
-
-def with_settings(home: Home, **settings: object) -> Home:
-    """Return the same folders with more settings."""
-    return replace(home, settings={**home.settings, **{f"SIGHTGATE_{n.upper()}": str(v) for n, v in settings.items()}})

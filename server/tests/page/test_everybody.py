@@ -4,10 +4,25 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.axe import findings
 from support.chromium import opened
+from support.images import PHOTO
 from support.running_server import RunningServer
 
-PLUGIN = "/plugins/ocr"
-VIEWS = ("/", "/jobs", "/plugins", PLUGIN, "/status")
+VIEWS = ("/", "/jobs", "/jobs/SUCCESS", "/jobs/FAILED", "/plugins", "/plugins/ocr", "/status")
+
+
+@pytest.fixture(scope="module")
+def ended(page_server: RunningServer) -> dict[str, str]:
+    """The ids of two jobs of an image, by how they ended."""
+    jobs = [page_server.submit(plugin, image=PHOTO).json()["id"] for plugin in ("faces", "raising")]
+    return {page_server.ended_job(job)["status"]: job for job in jobs}
+
+
+@pytest.fixture
+def view(request: pytest.FixtureRequest, ended: dict[str, str]) -> str:
+    """The address of a view; of a job's page, by how the job ended."""
+    path: str = request.param
+    place, _, status = path.rpartition("/")
+    return f"{place}/{ended[status]}" if status in ended else path
 
 
 def settled(page: Page, path: str) -> None:
@@ -18,19 +33,18 @@ def settled(page: Page, path: str) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("path", VIEWS)
-def test_axe_finds_nothing_serious(browser: Browser, page_server: RunningServer, path: str, dark: bool):
-    page_server.analyze("raising", {"what": "plain"})
+@pytest.mark.parametrize("view", VIEWS, indirect=True)
+def test_axe_finds_nothing_serious(browser: Browser, page_server: RunningServer, view: str, dark: bool):
     with opened(browser, page_server.url, dark=dark) as (_, page, watch):
-        settled(page, path)
+        settled(page, view)
         assert findings(page) == []
     assert watch.faults == []
 
 
-@pytest.mark.parametrize("path", VIEWS)
-def test_a_small_screen_shows_all_without_scrolling_sideways(browser: Browser, page_server: RunningServer, path: str):
+@pytest.mark.parametrize("view", VIEWS, indirect=True)
+def test_a_small_screen_shows_all_without_scrolling_sideways(browser: Browser, page_server: RunningServer, view: str):
     with opened(browser, page_server.url, size=(360, 740)) as (_, page, watch):
-        settled(page, path)
+        settled(page, view)
         wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0
     assert watch.faults == []
@@ -42,19 +56,39 @@ def test_a_plugin_is_switched_off_and_on_by_keyboard_alone(page: Page, page_serv
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     tab_to(page, "Plugins")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("article", name="hidden")).to_be_visible()
-    tab_to(page, "Disable hidden")
+    expect(page.get_by_role("article", name="second")).to_be_visible()
+    tab_to(page, "Disable second")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog", name="Disable hidden?")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Disable second?")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    expect(page.get_by_role("button", name="Disable hidden")).to_be_focused()
-    for change, after in (("Disable", "Enable"), ("Enable", "Disable")):
+    expect(page.get_by_role("button", name="Disable second")).to_be_focused()
+    for change, after in (("Disable", "Enable"), ("Enable", "Disable")):  # the focus comes back to where it was
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog").get_by_role("button", name=change, exact=True)).to_be_focused()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("button", name=f"{after} hidden")).to_be_focused()
-    assert page_server.row("hidden")["enabled"] is True
+        expect(page.get_by_role("button", name=f"{after} second")).to_be_focused()
+    assert page_server.row("second")["enabled"] is True
+
+
+def test_a_job_is_found_and_cancelled_by_keyboard_alone(page: Page, page_server: RunningServer):
+    job_id = page_server.submit("slow", {"seconds": 25}).json()["id"]
+    page.goto("/")
+    tab_to(page, "Jobs")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("searchbox")).to_be_visible()
+    tab_to(page, "Search by job id or plugin")
+    page.keyboard.type(job_id)
+    expect(page.get_by_role("table").get_by_role("link")).to_have_count(1)
+    tab_to(page, job_id)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    tab_to(page, "Cancel")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Cancel the job")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_title("CANCELLED")).to_be_visible()
+    assert page_server.ended_job(job_id)["status"] == "CANCELLED"
 
 
 def tab_to(page: Page, name: str) -> None:

@@ -274,6 +274,15 @@ async def test_an_embedded_plugin_can_be_disabled_but_not_reloaded(home: Any) ->
     assert await call(server, "embedded") == {"ok": True}
 
 
+async def test_a_file_of_the_operator_that_is_wrong_fails_a_reload_and_changes_nothing(home: Any) -> None:
+    home.write("ant", ANT)
+    server = await home.start()
+    home.say("[ant]\nwarmth = true\n")
+    with pytest.raises(PluginRefused, match="warmth"):
+        await server.plugins.reload("ant")
+    assert server.plugins.show("ant")["state"] == "IDLE"
+
+
 async def test_a_file_of_the_operator_that_is_wrong_stops_the_start(home: Any) -> None:
     home.say("[ant]\nenable = true\n")
     with pytest.raises(OperatorFileError):

@@ -15,7 +15,6 @@ from app.governance.job_lifecycle import JobStatus
 from app.storage import errors
 from app.storage.records import Job
 from app.storage.sqlite_store import SqliteJobStore
-from app.storage.store import JobStore
 
 Make = Callable[..., Job]
 
@@ -155,9 +154,8 @@ async def test_messages_hold_no_path(database: Path) -> None:
     assert str(database.parent) not in str(failed.value)
 
 
-async def test_a_dead_table_fails_each_operation_and_the_writer_lives(
-    database: Path, store: JobStore, waiting: Make
-) -> None:
+async def test_a_dead_table_fails_each_operation_and_the_writer_lives(database: Path, waiting: Make) -> None:
+    store = await SqliteJobStore.open(database)
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("ALTER TABLE job_inputs RENAME TO hidden")
     other.execute("ALTER TABLE jobs RENAME TO gone")
@@ -172,3 +170,4 @@ async def test_a_dead_table_fails_each_operation_and_the_writer_lives(
     await add(store, job)
     assert (await claim(store, {"ocr": 1}))[0].id == job.id
     assert (await store.list(None)).jobs[0].status is JobStatus.RUNNING
+    await store.close()

@@ -1,8 +1,10 @@
 """What tests of the job store say often, in few words."""
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +19,7 @@ from app.storage.records import Job, JobEnd, JobInput, JsonObject, NewJob, Relea
 from app.storage.sql_store import SqlJobStore
 from app.storage.sqlite_store import SqliteJobStore
 from app.storage.store import JobStore
-from support.postgres_server import PostgresServer
+from support.postgres_server import PostgresServer, open_to_others, started_postgres
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ENDED = datetime(2030, 1, 2, 3, 4, 6, 1, tzinfo=UTC)
@@ -99,6 +101,18 @@ class PostgresPlace:
 
     async def open(self, **options: Any) -> SqlJobStore:
         return await PostgresJobStore.open(self.url, **options)
+
+
+@contextlib.contextmanager
+def postgres_beside() -> Iterator[PostgresServer]:
+    """A started PostgreSQL until the block ends.
+
+    Not in a folder of pytest's: each start of pytest, also of another run, takes away other users' way into those.
+    """
+    with tempfile.TemporaryDirectory(prefix="sightgate-tests-", ignore_cleanup_errors=True) as folder:
+        open_to_others(Path(folder))
+        with started_postgres(Path(folder) / "postgres") as server:
+            yield server
 
 
 def execute(url: str, sql: str) -> Sequence[tuple[Any, ...]]:

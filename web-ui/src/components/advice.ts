@@ -28,7 +28,16 @@ export const SERVER_CODES = [
   'plugin_failed',
   'plugin_timeout',
   'plugin_crashed',
+  'image_url_disabled',
+  'image_url_refused',
+  'image_url_failed',
+  'image_url_too_large',
+  'shutting_down',
+  'webhooks_disabled',
+  'webhook_refused',
+  'storage_unavailable',
   'plugin_out_of_memory',
+  'plugin_out_of_disk',
   'plugin_not_found',
   'plugin_unavailable',
   'plugin_disabled',
@@ -111,6 +120,42 @@ const ADVICE: Record<KnownCode, Advice> = {
   plugin_out_of_memory: {
     title: 'The plugin needed more memory than it may use',
     doThis: 'Try a smaller image. Whoever runs the server can give the plugin more memory.',
+  },
+  plugin_out_of_disk: {
+    title: 'The plugin filled its scratch folder',
+    doThis: 'Try a smaller image. Whoever runs the server can give the plugin a larger scratch folder.',
+  },
+  image_url_disabled: {
+    title: 'The server fetches no images from addresses',
+    doThis: 'Send the image itself. Whoever runs the server can allow addresses.',
+  },
+  image_url_refused: {
+    title: 'The image’s address may not be called',
+    doThis: 'Use a public http or https address.',
+  },
+  image_url_failed: {
+    title: 'The image could not be fetched from its address',
+    doThis: 'Check the address, then try again.',
+  },
+  image_url_too_large: {
+    title: 'The image at that address is too large',
+    doThis: 'Use a smaller image.',
+  },
+  shutting_down: {
+    title: 'The server is stopping',
+    doThis: 'Wait a moment; the page goes on when the server is back.',
+  },
+  webhooks_disabled: {
+    title: 'The server calls no webhooks',
+    doThis: 'Follow the job on its page instead. Whoever runs the server can allow webhooks.',
+  },
+  webhook_refused: {
+    title: 'The webhook’s address may not be called',
+    doThis: 'Use a public http or https address.',
+  },
+  storage_unavailable: {
+    title: 'The server cannot read or write its data now',
+    doThis: 'Try again in a moment. If it stays, tell whoever runs the server.',
   },
   plugin_not_found: {
     title: 'The plugin is not there any more',

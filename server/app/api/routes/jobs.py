@@ -25,6 +25,7 @@ from app.api.schemas import (
     Purged,
     Requeued,
 )
+from app.governance.errors import RequestError
 from app.governance.validation import SUPPORTED_MIME_TYPES
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.job_execution_service import JobExecutionService
@@ -157,8 +158,14 @@ def jobs_router(
         return JsonLines(jobs.export(query))
 
     @router.post("/purge", response_model=Purged, responses=ERRORS, summary="Remove jobs that have ended")
-    async def purge_jobs(query: Filters) -> Response:
+    async def purge_jobs(
+        query: Filters,
+        every: Annotated[bool, Query(alias="all", description="Whether no filter is meant: every ended job.")] = False,
+    ) -> Response:
         """Remove the jobs that a listing with these filters would show and that have ended, for good."""
+        if query == JobQuery() and not every:
+            said = "name a filter, or say all=true to remove every job that has ended"
+            raise RequestError("malformed_request", said, field="all")
         return Json({"removed": await jobs.purge(query)})
 
     @router.get("/{job_id}", response_model=JobAnswer, responses=ERRORS, summary="Show a job with its result")

@@ -5,17 +5,23 @@ elsewhere there are none, and other means are used.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.plugins.sandbox.cgroup_delegation import base_of, delegate
+
 _ROOT = Path("/sys/fs/cgroup")
+_CONTROLLERS = ("memory", "pids")
 _TASKS_MAX = 4096
 _PREFIX = "sightgate"
+_TRIAL_MB = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Cgroup:
     def add(self, pid: int) -> None:
         """Put a process in; what it starts is in too. Raises OSError."""
         for folder in self.folders:
-            (folder / "cgroup.procs").write_text(str(pid))
+            _write(folder / "cgroup.procs", str(pid))
 
     def memory_ended_it(self) -> bool:
         """Tell whether the kernel ended a process of the group because of its memory limit."""
@@ -52,7 +58,9 @@ class Cgroup:
     def end(self) -> None:
         """Kill every process in the group and remove the group. Blocks for a moment."""
         for _ in range(200):
-            left = self._processes()
+            with contextlib.suppress(OSError):  # version 2 since Linux 5.14: all at once, whatever they start meanwhile
+                _write(self.folders[0] / "cgroup.kill", "1")
+            left = self.processes()
             for pid in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
@@ -60,7 +68,8 @@ class Cgroup:
                 return
             time.sleep(0.005)
 
-    def _processes(self) -> list[int]:
+    def processes(self) -> list[int]:
+        """Return the processes in the group."""
         with contextlib.suppress(OSError, ValueError):
             return [int(pid) for pid in (self.folders[0] / "cgroup.procs").read_text().split()]
         return []
@@ -85,15 +94,38 @@ class Cgroups:
         self.version = version
 
     @classmethod
-    def detect(cls) -> "Cgroups | None":
-        """Return what this server may use, found by making a group; None where it may make none."""
-        for bases, version in _candidates():
+    def detect(cls, *, may_move: bool = False) -> "Cgroups | None":
+        """Return what this server may use, proved by putting a process into a group; None where it may use none.
+
+        With ``may_move`` the server may go into a group below its own, where version 2 demands it.
+        """
+        for bases, version in _candidates(may_move):
             found = cls(bases, version)
             found.sweep()
-            with contextlib.suppress(OSError):
-                found.make(64).end()
+            if found.holds_processes():
                 return found
         return None
+
+    def holds_processes(self) -> bool:
+        """Tell whether a group can be made here, limited, and given a process.
+
+        A folder that looks like one is not enough: a group may be made where processes may not be moved to.
+        """
+        group = None
+        waiting = [sys.executable, "-I", "-S", "-c", "import sys; sys.stdin.read()"]
+        try:
+            group = self.make(_TRIAL_MB)
+            with subprocess.Popen(waiting, stdin=subprocess.PIPE) as child:
+                try:
+                    group.add(child.pid)
+                    return child.pid in group.processes()
+                finally:
+                    child.kill()
+        except OSError:
+            return False
+        finally:
+            if group is not None:
+                group.end()
 
     def sweep(self) -> None:
         """Remove the groups of servers that were killed."""
@@ -116,34 +148,44 @@ class Cgroups:
             raise
         return group
 
-    def _limit(self, folders: Iterable[Path], most: int) -> None:
+    def _limit(self, folders: tuple[Path, ...], most: int) -> None:
         for folder in folders:
-            if self.version == 2:
-                (folder / "memory.max").write_text(str(most))
-                with contextlib.suppress(OSError):  # not every kernel accounts for swap
-                    (folder / "memory.swap.max").write_text("0")
-            elif (folder / "memory.limit_in_bytes").exists():
-                (folder / "memory.limit_in_bytes").write_text(str(most))
-                with contextlib.suppress(OSError):
-                    (folder / "memory.memsw.limit_in_bytes").write_text(str(most))
-            if (folder / "pids.max").exists():
-                (folder / "pids.max").write_text(str(_TASKS_MAX))
+            if not (folder / "cgroup.procs").exists():  # a plain folder, where writing would make plain files
+                raise FileNotFoundError(errno.ENOENT, "no control group", str(folder))
+        memory, pids = folders[0], folders[-1]
+        _write(pids / "pids.max", str(_TASKS_MAX))
+        if self.version == 2:
+            _write(memory / "memory.max", str(most))
+            optional = {"memory.swap.max": "0", "memory.oom.group": "1"}  # not every kernel has them
+        else:
+            _write(memory / "memory.limit_in_bytes", str(most))
+            optional = {"memory.memsw.limit_in_bytes": str(most)}
+        for name, value in optional.items():
+            with contextlib.suppress(OSError):
+                _write(memory / name, value)
 
 
-def _candidates() -> list[tuple[tuple[Path, ...], int]]:
+def _candidates(may_move: bool) -> list[tuple[tuple[Path, ...], int]]:
     """Return the folders of the server's own groups, by version: those that could hold a worker's."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
         return []
     own = {controllers: path.lstrip("/") for _, controllers, path in (line.split(":", 2) for line in lines)}
+    # Seen from outside of its namespace a group lies above the root that can be seen here.
+    own = {controllers: path for controllers, path in own.items() if ".." not in Path(path).parts}
     found: list[tuple[tuple[Path, ...], int]] = []
-    if "memory" in own and "pids" in own:
-        found.append(((_ROOT / "memory" / own["memory"], _ROOT / "pids" / own["pids"]), 1))
-    if "" in own:
-        base = _ROOT / own[""]
-        with contextlib.suppress(OSError):
-            if {"memory", "pids"} <= set((base / "cgroup.controllers").read_text().split()):
-                (base / "cgroup.subtree_control").write_text("+memory +pids")
-                found.append(((base,), 2))
+    if set(_CONTROLLERS) <= set(own):
+        found.append((tuple(_ROOT / name / own[name] for name in _CONTROLLERS), 1))
+    if "" in own and delegate(base := base_of(_ROOT / own[""]), _CONTROLLERS, may_move=may_move):
+        found.append(((base,), 2))
     return found
+
+
+def _write(file: Path, value: str) -> None:
+    """Write to a file of the kernel's; never make one."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)

@@ -95,18 +95,27 @@ def policy_of(spec: WorkerSpec, confinement: Confinement, scratch: Path, user: i
 
 def unprivileged_user(spec: WorkerSpec, scratch: Path) -> int | None:
     """Return the user that a worker is to become, if the server is root and that user can reach all it needs."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or (nobody := nobody_here()) is None:
         return None
-    try:
-        nobody = pwd.getpwnam("nobody").pw_uid
-    except KeyError:
-        return None
-    needed = [Path(spec.interpreter), Path(sys.prefix), Path(sightgate.__file__), scratch.parent]
+    needed = [*needed_by_all_workers(scratch.parent), Path(spec.interpreter)]
     if spec.source.kind == "path":
         needed.append(Path(spec.source.value))
     if spec.environment:
         needed += [Path(spec.environment), Path(BASE_INTERPRETER)]
     return nobody if all(reachable_by_all(path) for path in needed) else None
+
+
+def nobody_here() -> int | None:
+    """Return the number of the user without rights that a root's workers become, None if this system has none."""
+    try:
+        return pwd.getpwnam("nobody").pw_uid
+    except KeyError:
+        return None
+
+
+def needed_by_all_workers(scratch_root: Path) -> list[Path]:
+    """Return what every worker must reach, whatever user it is."""
+    return [Path(sys.executable), Path(sys.prefix), Path(sightgate.__file__), scratch_root]
 
 
 def reachable_by_all(path: Path) -> bool:

@@ -5,17 +5,17 @@ import fcntl
 import mmap
 import os
 
-SIZE = 64 * 1024 * 1024
+# What was used once stays in memory: the seal that keeps the worker from writing keeps us from giving pages back.
+# An image that does not fit goes through the socket.
+SIZE = 8 * 1024 * 1024
 # Below this a copy through the socket is as quick.
 WORTH_IT_BYTES = 16 * 1024
-# Above this the pages are given back after the call, so that one large image does not stay in memory.
-KEPT_BYTES = 4 * 1024 * 1024
 
 _ADD_SEALS, _SEAL_SEAL, _SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 1033, 1, 2, 4, 16
 
 
 class SharedSegment:
-    """A sealed memory file of 64 MiB, of which only what is used takes memory.
+    """A sealed memory file of 8 MiB, of which only what was used takes memory.
 
     The worker gets the descriptor. Sealed, it can neither change the size, which would end this process at its next
     write, nor write to it.
@@ -54,9 +54,6 @@ class SharedSegment:
 
     def clear(self) -> None:
         """Begin anew: the calls whose images are here have ended."""
-        if self._used > KEPT_BYTES:
-            with contextlib.suppress(OSError, ValueError):
-                self._memory.madvise(mmap.MADV_REMOVE, 0, SIZE)
         self._used = 0
 
     def close(self) -> None:

@@ -100,9 +100,11 @@ class AnalysisExecutionService:
 
     async def execute(self, request: AnalysisRequest) -> JobOutcome:
         """Run a request and wait for its end. Raises RequestError if the request itself cannot be used."""
-        began = asyncio.get_running_loop().time()
-        payload = await self._payload_of(request, request.timeout_s)
         timeout_s = request.timeout_s
+        if isinstance(request.image, RemoteImage):
+            self.refuse_if_full(request.plugin)
+        began = asyncio.get_running_loop().time()
+        payload = await self._payload_of(request, timeout_s)
         if timeout_s is not None and isinstance(request.image, RemoteImage):
             timeout_s = max(0.0, timeout_s - (asyncio.get_running_loop().time() - began))
         return await self._run_waiting(request.plugin, payload, request.owner, timeout_s)
@@ -180,9 +182,7 @@ class AnalysisExecutionService:
         return self._images.from_bytes(image.data, image.mime_type)
 
     async def _fetch(self, plugin_name: str, image: RemoteImage, timeout_s: float | None) -> AcquiredImage:
-        # Nobody is called for a request that will be refused anyway.
-        self._plugins.check(plugin_name)
-        self._plugins.refuse_if_full(plugin_name)
+        self._plugins.check(plugin_name)  # nobody is called for a request that will be refused anyway
         return await self._images.from_url(image.url, image.mime_type, timeout_s)
 
 

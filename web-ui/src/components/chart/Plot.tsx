@@ -10,7 +10,7 @@ import type { Series, Unit } from './series';
 interface Props {
   times: readonly number[];
   series: readonly Series[];
-  /** Seconds that the chart's width stands for. */
+  /** The most seconds that the chart's width stands for. */
   span_s: number;
   format: (value: number) => string;
   /** What the values count in: it decides at which of them lines may stand. */
@@ -20,6 +20,8 @@ interface Props {
   onPoint: (index: number | null) => void;
 }
 
+/** The least part of the span that the width stands for. */
+const LEAST_SHARE = 12;
 const DASHES = [6, 4];
 const VALUE_AXIS_WIDTH = 62;
 const TIME_AXIS_HEIGHT = 30;
@@ -99,7 +101,7 @@ function optionsFor(
     legend: { show: false },
     padding: [8, 8, 0, 0],
     scales: {
-      x: { time: true, range: (_, __, end) => [end - span_s, end] },
+      x: { time: true, range: (_, start, end) => [beginOf(start, end, span_s), end] },
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
     },
     axes: [
@@ -128,6 +130,11 @@ function optionsFor(
       })),
     ],
   };
+}
+
+/** A young server's few figures get most of the width, but never so much that a minute looks like an hour. */
+function beginOf(first: number, end: number, span_s: number): number {
+  return Math.max(end - span_s, Math.min(first, end - span_s / LEAST_SHARE));
 }
 
 function lonePoints(drawn: uPlot, index: number): number[] {

@@ -22,8 +22,8 @@ export function BatchPage({ id }: { id: string }) {
   const { data, error, isPending, refetch } = useQuery(batchQuery(id));
   const queries = useQueryClient();
   const running = data !== undefined && data.done < data.total;
-  useServerEvents(running ? `/v1/batches/${encodeURIComponent(id)}/events` : null, () => {
-    void queries.invalidateQueries({ queryKey: batchQuery(id).queryKey });
+  useServerEvents(running ? `/v1/batches/${encodeURIComponent(id)}/events` : null, ({ data: told }) => {
+    queries.setQueryData(batchQuery(id).queryKey, told as BatchAnswer);
   });
   return (
     <View>

@@ -40,7 +40,7 @@ export function Filters({ filter, onChange }: Props) {
         onChange={(value) => set('plugin', value)}
         searchable
         clearable
-        w="11rem"
+        w={{ base: '100%', xs: '11rem' }}
       />
       <Select
         aria-label="Error"
@@ -50,7 +50,7 @@ export function Filters({ filter, onChange }: Props) {
         onChange={(value) => set('error_code', value)}
         searchable
         clearable
-        w="12rem"
+        w={{ base: '100%', xs: '12rem' }}
       />
       <Select
         aria-label="Time"
@@ -59,7 +59,7 @@ export function Filters({ filter, onChange }: Props) {
         value={filter.period ?? null}
         onChange={(value) => set('period', value)}
         clearable
-        w="11rem"
+        w={{ base: '100%', xs: '11rem' }}
       />
       <Select
         aria-label="Kind"
@@ -68,7 +68,7 @@ export function Filters({ filter, onChange }: Props) {
         value={filter.durable ?? null}
         onChange={(value) => set('durable', value)}
         clearable
-        w="10rem"
+        w={{ base: '100%', xs: '10rem' }}
       />
     </Group>
   );
@@ -98,7 +98,7 @@ function SearchInput({ value, onChange }: { value: string; onChange: (value: str
         setTyped(event.currentTarget.value);
         tell(event.currentTarget.value.trim());
       }}
-      w="14rem"
+      w={{ base: '100%', xs: '14rem' }}
     />
   );
 }

@@ -50,9 +50,11 @@ export function JobImage({ job }: { job: JobAnswer }) {
   );
 }
 
-function nameOf({ id, inputs }: JobAnswer): string {
+/** A short file name for downloads: an id's end tells jobs of one moment apart, its beginning does not. */
+function nameOf({ id, plugin, inputs }: JobAnswer): string {
   const ending = ENDINGS[inputs[0]?.media_type ?? ''];
-  return ending === undefined ? id : `${id}.${ending}`;
+  const name = `${plugin}-${id.slice(-8)}`;
+  return ending === undefined ? name : `${name}.${ending}`;
 }
 
 function layerOf({ id, plugin, options, result, waiting_ms, running_ms }: JobAnswer): Layer {

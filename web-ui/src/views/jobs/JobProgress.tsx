@@ -1,12 +1,13 @@
 import { Group, Progress, Stack, Text } from '@mantine/core';
 
 import type { JobAnswer } from '../../api/schema';
+import { shareOf } from './progress';
 
 /** How far a running job says that it is. */
 export function JobProgress({ job }: { job: JobAnswer }) {
   const { progress, status } = job;
   if (status !== 'RUNNING') return null;
-  const share = progress && progress.total > 0 ? Math.min(100, (100 * progress.done) / progress.total) : null;
+  const share = progress === null ? null : shareOf(progress);
   return (
     <Stack gap={4}>
       <Progress

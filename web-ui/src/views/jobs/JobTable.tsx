@@ -4,6 +4,7 @@ import { Link } from 'wouter';
 import type { JobSummary } from '../../api/schema';
 import { ago, milliseconds, moment } from '../../components/format';
 import classes from './JobTable.module.css';
+import { progressInWords } from './progress';
 import { StatusBadge } from './StatusBadge';
 
 interface Props {
@@ -72,7 +73,10 @@ function JobRow({ job }: { job: JobSummary }) {
   );
 }
 
-function outcomeOf({ error, attempt, status }: JobSummary): string {
+function outcomeOf({ error, attempt, progress, blocked, cancel_requested, status }: JobSummary): string {
   if (error !== null) return `${error.details.code}: ${error.message}`;
-  return attempt > 1 ? `attempt ${attempt}` : status === 'SUCCESS' ? 'result' : '';
+  if (cancel_requested && status === 'RUNNING') return 'is being cancelled';
+  if (progress !== null && status === 'RUNNING') return progressInWords(progress);
+  if (blocked > 0) return `waits for ${blocked} ${blocked === 1 ? 'other job' : 'other jobs'}`;
+  return attempt > 1 ? `attempt ${attempt}` : '';
 }

@@ -30,6 +30,7 @@ export const ISOLATION: Record<PluginAnswer['isolation_level'], Isolation> = {
 const LIMIT_NAMES: Record<string, string> = {
   timeout_s: 'time for a call',
   memory_mb: 'memory of a worker',
+  scratch_mb: 'scratch space of a worker',
   workers: 'workers',
   max_batch: 'images in a batch',
   batch_wait_ms: 'wait for a batch',

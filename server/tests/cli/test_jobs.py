@@ -1,0 +1,153 @@
+"""`sightgate jobs …`: submit, follow, cancel, requeue, export and purge, with and without a running server."""
+
+import json
+import time
+
+import pytest
+
+
+def submitted(cli, *arguments: str) -> list[str]:
+    ended = cli.run("jobs", "submit", *arguments, "--json")
+    assert ended.code == 0, ended.err
+    return [json.loads(line)["id"] for line in ended.out.splitlines()]
+
+
+def job_of(cli, job_id: str):
+    return json.loads(cli.run("jobs", "show", job_id, "--json").out)
+
+
+def test_jobs_are_submitted_on_terms(either):
+    first, second = submitted(
+        either, "a.png", "b.png", "-p", "sizes", "-o", "k=1", "--delay", "3600", "--priority", "7"
+    )
+    (third,) = submitted(either, "a.png", "-p", "sizes", "--after", first, "--attempts", "4", "--delay", "3600")
+    job = job_of(either, second)
+    assert (job["status"], job["plugin"], job["priority"], job["options"]) == ("PENDING", "sizes", 7, {"k": 1})
+    job = job_of(either, third)
+    assert (job["needs"], job["retry"]["max_attempts"]) == ([first], 4)
+    shown = either.run("jobs", "show", third).out
+    assert "waits for" in shown
+    assert first in shown
+
+
+def test_a_submission_that_is_refused_is_one_line(either):
+    ended = either.run("jobs", "submit", "a.png", "-p", "nobody")
+    assert (ended.code, ended.line) == (1, "sightgate: a.png: there is no plugin 'nobody'; GET /v1/plugins lists them")
+    assert either.run("jobs", "submit", "a.png", "-p", "sizes", "--after", "itself").code == 1
+
+
+def test_a_job_that_waits_is_cancelled_and_a_second_time_refused(either):
+    (job_id,) = submitted(either, "a.png", "-p", "sizes", "--delay", "3600")
+    ended = either.run("jobs", "cancel", job_id)
+    assert (ended.code, ended.out) == (0, f"{job_id} CANCELLED\n")
+    again = either.run("jobs", "cancel", job_id, "nobody")
+    assert again.code == 1
+    assert f"{job_id}: the job has ended as CANCELLED" in again.err
+    assert "nobody: there is no job 'nobody'" in again.err
+
+
+def test_a_job_is_requeued(either):
+    (job_id,) = submitted(either, "a.png", "-p", "sizes", "--delay", "3600")
+    either.run("jobs", "cancel", job_id)
+    ended = either.run("jobs", "requeue", job_id, "--json")
+    assert ended.code == 0, ended.err
+    copy = json.loads(ended.out)
+    assert copy["copy_of"] == job_id
+    assert job_of(either, copy["id"])["inputs"] == job_of(either, job_id)["inputs"]
+    assert "repeats" in either.run("jobs", "requeue", job_id).out
+
+
+def test_jobs_are_exported_as_json_lines(either):
+    assert either.run("analyze", "a.png", "b.png", "-p", "sizes").code == 0
+    lines = either.run("jobs", "export", "--plugin", "sizes", "--status", "success").out.splitlines()
+    jobs = [json.loads(line) for line in lines]
+    assert len(jobs) >= 2
+    assert [job["id"] for job in jobs] == sorted(job["id"] for job in jobs)
+    assert all(job["result"]["bytes"] > 0 for job in jobs)
+
+
+def test_jobs_are_purged_after_a_question(cli):
+    cli.run("analyze", "a.png", "b.png", "-p", "sizes")
+    cli.run("analyze", "a.png", "-p", "failing")
+    asked = cli.start("jobs", "purge", "--plugin", "sizes")
+    out, err = asked.communicate("n\n", timeout=60)  # standard input is not a pipe: nothing is read, nothing removed
+    assert asked.returncode == 1, out + err
+    assert len(json.loads(cli.run("jobs", "list", "--json").out)["jobs"]) == 3
+    ended = cli.run("jobs", "purge", "--plugin", "sizes", "--yes", "--json")
+    assert json.loads(ended.out) == {"removed": 2}
+    left = json.loads(cli.run("jobs", "list", "--json").out)["jobs"]
+    assert [job["plugin"] for job in left] == ["failing"]
+
+
+def test_purging_over_http_asks_the_server(served):
+    served.run("analyze", "a.png", "-p", "failing")
+    removed = json.loads(served.run("jobs", "purge", "--error-code", "plugin_failed", "--yes", "--json").out)["removed"]
+    assert removed >= 1
+    assert json.loads(served.run("jobs", "list", "--error-code", "plugin_failed", "--json").out)["jobs"] == []
+
+
+def test_a_job_is_followed_to_its_end(served):
+    (job_id,) = submitted(served, "a.png", "-p", "sizes", "--delay", "1")
+    ended = served.run("jobs", "events", job_id, "--json")
+    assert ended.code == 0, ended.err
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    assert [event["event"] for event in events] == ["status", "status", "end"]
+    assert events[-1]["data"]["result"]["bytes"] > 0
+    assert "SUCCESS" in served.run("jobs", "events", job_id).out
+
+
+def test_following_a_job_that_fails_exits_with_a_failure(served):
+    (job_id,) = submitted(served, "a.png", "-p", "failing")
+    ended = served.run("jobs", "events", job_id)
+    assert ended.code == 1
+    assert "plugin_failed" in ended.out
+
+
+def test_nothing_can_be_followed_where_no_server_runs(cli):
+    (job_id,) = submitted(cli, "a.png", "-p", "sizes")
+    ended = cli.run("jobs", "events", job_id)
+    assert ended.code == 2
+    assert "no server runs" in ended.line
+
+
+def test_a_running_job_is_cancelled_by_the_command_line(served):
+    (job_id,) = submitted(served, "a.png", "-p", "slow")
+    until = time.monotonic() + 60
+    while job_of(served, job_id)["status"] != "RUNNING":
+        assert time.monotonic() < until
+    assert served.run("jobs", "cancel", job_id).out == f"{job_id} CANCELLED\n"
+
+
+def test_what_a_dead_server_was_running_can_be_cancelled_without_one(cli):
+    with cli.serving() as server:
+        (job_id,) = submitted(cli, "a.png", "-p", "slow")
+        until = time.monotonic() + 60
+        while job_of(cli, job_id)["status"] != "RUNNING":
+            assert time.monotonic() < until
+        server.process.kill()
+        server.process.wait(60)
+    assert cli.run("jobs", "cancel", job_id).out == f"{job_id} CANCELLED\n"
+    assert [attempt["outcome"] for attempt in job_of(cli, job_id)["attempts"]] == ["interrupted"]
+
+
+def test_what_was_submitted_without_a_server_is_run_by_the_next(cli):
+    (job_id,) = submitted(cli, "a.png", "-p", "sizes")
+    with cli.serving():
+        assert cli.run("jobs", "events", job_id).code == 0
+    assert job_of(cli, job_id)["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("list", "--since", "yesterday"), "since must be a time"),
+        (("list", "--error-code", "nonsense"), "there is no error code"),
+        (("export", "--batch", "nobody"), "is no id of a batch"),
+        (("purge", "--yes", "--until", "never"), "until must be a time"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_one_line(either, arguments, said):
+    (either.folder / "data").mkdir(exist_ok=True)
+    ended = either.run("jobs", *arguments)
+    assert ended.code == 1
+    assert said in ended.line

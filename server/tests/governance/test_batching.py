@@ -1,0 +1,113 @@
+"""Calls that a plugin takes together: each keeps its own input, answer, error and figures."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from support.errors import assert_error
+from support.images import PHOTO, TRUNCATED_JPEG, encoded
+from support.running_server import RunningServer, eventually, make_home, running
+
+EIGHT = 8
+
+
+@pytest.fixture(scope="module")
+def batching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    home = make_home(tmp_path_factory.mktemp("batching"), "batching", "answering", breaker_ends=1_000)
+    with running(home) as started:
+        yield started
+
+
+def together(
+    server: RunningServer, odd: Mapping[str, Any] | None = None, odd_image: bytes | None = None
+) -> tuple[list[httpx.Response], httpx.Response | None]:
+    """Send a full batch, one of whose calls is odd; return the others' answers, and its."""
+    is_odd = odd is not None or odd_image is not None
+    with ThreadPoolExecutor(EIGHT) as pool:
+        good = [
+            pool.submit(server.analyze, "batching", {"tag": tag}, encoded("png", 10 + tag, 8))
+            for tag in range(EIGHT - is_odd)
+        ]
+        other = pool.submit(server.analyze, "batching", dict(odd or {}), odd_image or PHOTO) if is_odd else None
+        return [call.result() for call in good], other.result() if other is not None else None
+
+
+def results(answers: list[httpx.Response]) -> list[dict[str, Any]]:
+    assert [answer.status_code for answer in answers] == [200] * len(answers), answers[0].text
+    return [answer.json()["result"] for answer in answers]
+
+
+def test_calls_that_come_together_are_answered_together_and_each_with_its_own(batching: RunningServer):
+    before = batching.row("batching")
+    answers, _ = together(batching)
+    got = results(answers)
+    assert [(result["tag"], result["width"]) for result in got] == [(tag, 10 + tag) for tag in range(EIGHT)]
+    assert max(result["together"] for result in got) > 1
+    assert len({result["pid"] for result in got}) == 1
+    assert len({answer.json()["job_id"] for answer in answers}) == EIGHT
+    after = batching.row("batching")
+    assert after["success_count"] == before["success_count"] + EIGHT
+    assert after["in_flight"] == 0
+
+
+@pytest.mark.parametrize(
+    ("odd", "image", "code"),
+    [
+        (None, TRUNCATED_JPEG, "undecodable_image"),
+        ({"how": "raises"}, None, "plugin_failed"),
+        ({"how": "nothing"}, None, "invalid_output"),
+    ],
+)
+def test_one_bad_image_fails_alone(
+    batching: RunningServer, odd: Mapping[str, Any] | None, image: bytes | None, code: str
+):
+    before = batching.row("batching")
+    answers, bad = together(batching, odd, image)
+    assert [result["tag"] for result in results(answers)] == list(range(EIGHT - 1))
+    assert bad is not None
+    assert_error(bad, 400, code)
+    after = batching.row("batching")
+    assert after["success_count"] == before["success_count"] + EIGHT - 1
+    assert after["error_count"] == before["error_count"] + 1
+
+
+def test_what_the_gate_refuses_never_reaches_the_batch(batching: RunningServer):
+    answers, bad = together(batching, None, b"no image at all")
+    results(answers)
+    assert bad is not None
+    assert_error(bad, 400, "unsupported_mime_type")
+
+
+@pytest.mark.parametrize(("how", "code"), [("exits", "plugin_crashed"), ("hangs", "plugin_timeout")])
+def test_the_end_of_the_worker_is_told_to_every_call_of_the_batch_and_the_next_one_works(
+    batching: RunningServer, how: str, code: str
+):
+    answers, bad = together(batching, {"how": how})
+    assert bad is not None
+    assert_error(bad, 400, code)
+    for answer in answers:  # those that came into another batch than the odd one have their result
+        if answer.status_code != 200:
+            assert_error(answer, 400, code)
+    again, _ = together(batching)
+    results(again)
+
+
+def test_a_caller_that_leaves_takes_nobody_along(batching: RunningServer):
+    with ThreadPoolExecutor(EIGHT) as pool:
+        stay = [pool.submit(batching.analyze, "batching", {"tag": tag}) for tag in range(3)]
+        with pytest.raises(httpx.ReadTimeout):
+            batching.http.post(
+                "/v1/analyze",
+                params={"plugin": "batching"},
+                content=PHOTO,
+                headers={"content-type": ""},
+                timeout=httpx.Timeout(10, read=0.2),
+            )
+        assert [result["tag"] for result in results([call.result() for call in stay])] == [0, 1, 2]
+    eventually(lambda: batching.row("batching")["in_flight"] == 0, "end of the calls")
+
+
+def test_a_call_that_comes_alone_is_answered_alone(batching: RunningServer):
+    assert batching.result("batching", {"tag": "alone"}, PHOTO)["together"] == 1

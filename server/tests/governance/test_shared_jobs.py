@@ -1,0 +1,137 @@
+"""Two servers on one PostgreSQL and one blob folder: they share the work, and either can be asked about all of it."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from support.errors import assert_error
+from support.postgres_server import PostgresServer
+from support.running_server import Home, RunningServer, eventually, make_home, running
+from support.server_events import all_events, following
+from support.stores import PostgresPlace
+
+Pair = tuple[RunningServer, RunningServer]
+
+
+def homes_of(folder: Path, url: str, **settings: object) -> tuple[Home, Home]:
+    """Return the homes of two servers on one database and one blob folder."""
+    shared = {"database_url": url, "blob_url": folder / "blobs", **settings}
+    first, second = (make_home(folder / name, "slow", "steps", "answering", **shared) for name in ("one", "two"))
+    return first, second
+
+
+@contextmanager
+def both(homes: tuple[Home, Home]) -> Iterator[Pair]:
+    with running(homes[0]) as one, running(homes[1]) as two:
+        yield one, two
+
+
+@pytest.fixture(scope="module")
+def pair(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningServer, RunningServer]]:
+    homes = homes_of(tmp_path_factory.mktemp("pair"), PostgresPlace(postgres).url)
+    with both(homes) as servers:
+        yield servers
+
+
+def test_they_share_the_work_and_each_job_runs_once(pair: Pair):
+    one, two = pair
+    ids = [server.accepted("slow", {"seconds": 0.2, "tag": number}) for number in range(10) for server in pair]
+    jobs = [one.ended_job(job_id) for job_id in ids]
+    assert {(job["status"], job["attempt"]) for job in jobs} == {("SUCCESS", 1)}
+    assert len({job["attempts"][0]["server"] for job in jobs}) == 2
+    assert [two.job(job["id"]) for job in jobs] == jobs
+
+
+def test_an_idle_server_takes_what_a_busy_one_accepted(pair: Pair):
+    one, two = pair
+    blocker = one.accepted("queue", {"seconds": 3})
+    busy = one.until_status(blocker, "RUNNING")["attempts"][0]["server"]
+    other = one.ended_job(one.accepted("queue"))
+    assert other["attempts"][0]["server"] != busy
+    assert other["ended_at"] < two.ended_job(blocker)["ended_at"]
+
+
+def test_a_job_is_cancelled_through_either(pair: Pair):
+    for asked in pair:
+        job_id = pair[0].accepted("slow", {"seconds": 600})
+        pair[0].until_status(job_id, "RUNNING")
+        assert asked.http.delete(f"/v1/jobs/{job_id}").status_code == 200
+        job = asked.ended_job(job_id)
+        assert (job["status"], job["attempts"][0]["outcome"]) == ("CANCELLED", "CANCELLED")
+        assert_error(asked.http.delete(f"/v1/jobs/{job_id}"), 409, "job_not_cancellable")
+
+
+def test_a_job_and_its_progress_are_followed_through_either(pair: Pair):
+    job_id = pair[0].accepted("steps", {"steps": 3, "pause": 1}, delay_s=1)
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda server: all_events(server, f"/v1/jobs/{job_id}/events"), pair))
+    for events in told:
+        assert [event.data["status"] for event in events if event.event == "status"] == ["PENDING", "RUNNING"]
+        assert events[-1].data["result"] == {"steps": 3}
+        assert "progress" in {event.event for event in events}
+    assert pair[1].job(job_id)["progress"] is None
+
+
+def test_what_one_does_stands_in_the_list_that_the_other_tells(pair: Pair):
+    one, two = pair
+    with following(two, "/v1/jobs/events") as events:
+        job_id = one.accepted("second")
+        seen = next(event.data for event in events if event.data.get("status") == "SUCCESS")
+    assert seen["id"] == job_id
+
+
+def test_a_key_counts_for_both(pair: Pair):
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda n: pair[n % 2].post_job("second", {"a": 1}, key="for-both"), range(20)))
+    assert sorted({answer.status_code for answer in answers}) == [200, 202]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+def test_a_chain_goes_on_from_server_to_server(pair: Pair):
+    one, two = pair
+    first = one.accepted("slow", {"seconds": 1})
+    second = two.accepted("queue", {"seconds": 0.1}, after=[first])
+    third = one.accepted("second", after=[second])
+    assert two.ended_job(third)["status"] == "SUCCESS"
+
+
+def test_the_jobs_of_a_server_that_died_are_taken_up_by_the_other(postgres: PostgresServer, tmp_path: Path):
+    homes = homes_of(tmp_path, PostgresPlace(postgres).url, lease_s=2)
+    with both(homes) as (one, two):
+        job_id = one.accepted("slow", {"seconds": 4})
+        owner = one.until_status(job_id, "RUNNING")["attempts"][0]
+        dying, living = (one, two) if owner["worker_pid"] or _runs(one) else (two, one)
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(dying.analyze, "queue", {"seconds": 600})
+            eventually(lambda: living.jobs(plugin="queue", status="RUNNING"), "record of the call")
+            dying.kill()
+            with pytest.raises(httpx.TransportError):
+                call.result()
+        job = living.ended_job(job_id)
+        assert (job["status"], job["attempt"]) == ("SUCCESS", 2)
+        assert [attempt["outcome"] for attempt in job["attempts"]] == ["interrupted", "SUCCESS"]
+        assert len({attempt["server"] for attempt in job["attempts"]}) == 2
+        # The call that somebody waited for has ended too.
+        lost = eventually(lambda: living.jobs(plugin="queue", status="FAILED"), "end of the call")
+        assert lost[0]["error_code"] == "interrupted"
+
+
+def _runs(server: RunningServer) -> bool:
+    return bool(server.row("slow")["in_flight"])
+
+
+def test_a_server_that_stops_hands_its_jobs_to_the_other(postgres: PostgresServer, tmp_path: Path):
+    homes = homes_of(tmp_path, PostgresPlace(postgres).url, drain_s=0.2, lease_s=600)
+    with both(homes) as (one, two):
+        job_id = one.accepted("slow", {"seconds": 4})
+        one.until_status(job_id, "RUNNING")
+        eventually(lambda: _runs(one) or _runs(two), "call in flight")
+        stopping, staying = (one, two) if _runs(one) else (two, one)
+        assert stopping.stop() == 0
+        job = staying.ended_job(job_id)
+        assert [attempt["outcome"] for attempt in job["attempts"]] == ["handed_back", "SUCCESS"]

@@ -1,0 +1,301 @@
+"""What only the store in PostgreSQL does: several servers on one database, and a database that goes away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from support.postgres_server import PostgresServer
+from support.stores import PostgresPlace, add, claim, end, ended, execute, lease, postgres_beside
+
+from app.governance.job_lifecycle import JobStatus
+from app.storage.errors import JobExists, LeaseLost, NotStorable, SchemaTooNew, StorageAway, StorageError
+from app.storage.postgres_listener import LOOK_AGAIN
+from app.storage.postgres_store import PostgresJobStore
+from app.storage.records import Change, IdempotencyKey, Job, JobFilter, JobInput, NewJob
+
+Make = Callable[..., Job]
+ERROR = {"details": {"code": "cancelled"}}
+PATIENCE_S = 30.0
+
+
+def interrupted(job: Job) -> dict[str, object]:
+    return {"details": {"code": "interrupted"}, "job": job.id}
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def shared(postgres: PostgresServer) -> PostgresPlace:
+    return PostgresPlace(postgres)
+
+
+@pytest.fixture
+async def two(shared: PostgresPlace) -> AsyncIterator[tuple[PostgresJobStore, PostgresJobStore]]:
+    """Two servers on one database."""
+    async with await PostgresJobStore.open(shared.url) as one, await PostgresJobStore.open(shared.url) as other:
+        yield one, other
+
+
+@pytest.fixture
+def mortal(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test's own, that may be killed."""
+    with postgres_beside() as server:
+        yield server
+
+
+Two = tuple[PostgresJobStore, PostgresJobStore]
+
+
+async def test_of_two_servers_each_job_runs_on_one(two: Two, waiting: Make) -> None:
+    jobs = [waiting() for _ in range(120)]
+    await asyncio.gather(*(add(two[number % 2], job) for number, job in enumerate(jobs)))
+    claims = await asyncio.gather(*(claim(two[number % 2], {"ocr": 7}) for number in range(40)))
+    claimed = [job for some in claims for job in some]
+    assert sorted(job.id for job in claimed) == sorted(job.id for job in jobs)
+    assert {job.lease_owner for job in claimed} == {store.server_id for store in two}
+    first, other = claimed[0], two[0] if claimed[0].lease_owner == two[1].server_id else two[1]
+    with pytest.raises(LeaseLost):
+        await end(other, first.id)
+    with pytest.raises(LeaseLost):
+        await other.put_back(first.id, 1, outcome="retried", error_code=None, not_before=None)
+    assert (await other.renew([first.id], lease())).lost == {first.id}
+
+
+async def test_a_lease_that_is_not_over_is_nobody_elses(two: Two, waiting: Make) -> None:
+    one, other = two
+    kept, lost = [await add(one, waiting()) for _ in range(2)]
+    await one.claim_job(kept.id, lease(600))
+    await one.claim_job(lost.id, lease(-1))
+    assert (await other.take_over(interrupted)).requeued == [lost.id]
+    assert (await other.take_over(interrupted)).requeued == []
+    assert (await other.recover(interrupted)).requeued == []
+    with pytest.raises(LeaseLost):
+        await end(one, lost.id) if await other.claim_job(lost.id, lease()) else None
+    assert (await one.renew([kept.id, lost.id], lease())).lost == {lost.id}
+
+
+async def test_only_the_calls_of_a_server_that_is_gone_are_given_up(shared: PostgresPlace, running: Make) -> None:
+    mine, dead_ones = running(), running()
+    async with await PostgresJobStore.open(shared.url, gone_s=1000) as store:
+        dead = await PostgresJobStore.open(shared.url)
+        dead.record(dead_ones)
+        store.record(mine)
+        await asyncio.gather(dead.list(), store.list())
+        assert (await store.take_over(interrupted)).interrupted == []
+        execute(shared.url, f"UPDATE servers SET seen_at = seen_at - 2000000000 WHERE id = '{dead.server_id}'")
+        found = await store.take_over(interrupted)
+        assert found.interrupted == [dead_ones.id]
+        job = await store.get(dead_ones.id)
+        assert job is not None
+        assert (job.status, job.error_code) == (JobStatus.FAILED, "interrupted")
+        await dead.heartbeat()
+        assert (await store.take_over(interrupted)).interrupted == []
+        await dead.close()
+    assert execute(shared.url, "SELECT id FROM servers") == []
+
+
+async def test_servers_hear_what_others_do_and_not_themselves(shared: PostgresPlace, waiting: Make) -> None:
+    heard: list[Change] = []
+    own: list[Change] = []
+    listener, speaker = PostgresJobStore(shared.url), PostgresJobStore(shared.url)
+    listener.listen(heard.append)
+    speaker.listen(own.append)
+    await listener.start()
+    await speaker.start()
+    job = await add(speaker, waiting("plügin"))
+    needing = await add(speaker, waiting("b"), after=[job.id])
+    await claim(speaker, {"plügin": 1})
+    await speaker.request_cancel(job.id, ERROR)
+    for done in range(100):
+        speaker.announce(Change(job.id, "progress", job.plugin, None, {"done": done, "message": "ä" * 1000}))
+    speaker.announce(Change(job.id, "progress", job.plugin, None, {"message": "x" * 10_000}))
+    await speaker.list()
+    await end(speaker, job.id)
+    await until(lambda: Change(needing.id, "waiting", "b", JobStatus.PENDING) in heard)
+    said = [(one.job_id, one.kind, one.status) for one in heard if one.kind != "progress"]
+    assert said == [
+        (job.id, "status", JobStatus.PENDING),
+        (job.id, "waiting", JobStatus.PENDING),
+        (needing.id, "status", JobStatus.PENDING),
+        (job.id, "status", JobStatus.RUNNING),
+        (job.id, "cancel", JobStatus.RUNNING),
+        (job.id, "status", JobStatus.SUCCESS),
+        (needing.id, "waiting", JobStatus.PENDING),
+    ]
+    assert {one.plugin for one in heard if one.job_id == job.id} == {"plügin"}
+    assert [one.data for one in heard if one.kind == "progress"] == [{}]  # too long to tell, and the latest
+    assert own == []
+    await listener.close()
+    await speaker.close()
+
+
+async def test_a_job_is_picked_up_when_another_server_hears_of_it(shared: PostgresPlace, waiting: Make) -> None:
+    woken = asyncio.Event()
+    worker = PostgresJobStore(shared.url)
+    worker.listen(lambda change: woken.set() if change.kind == "waiting" else None)
+    await worker.start()
+    async with await PostgresJobStore.open(shared.url) as front:
+        job = await add(front, waiting())
+        async with asyncio.timeout(PATIENCE_S):
+            await woken.wait()
+        assert [one.id for one in await claim(worker, {"ocr": 1})] == [job.id]
+    await worker.close()
+
+
+async def test_keys_taken_by_two_servers_in_other_orders_stop_nobody(two: Two, waiting: Make) -> None:
+    keys = [IdempotencyKey("scope", f"k{number}", "print") for number in range(40)]
+    work = [two[0].add([NewJob(waiting())], key=key) for key in keys]
+    work += [two[1].add([NewJob(waiting())], key=key) for key in reversed(keys)]
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    assert sum(isinstance(outcome, list) for outcome in outcomes) == len(keys)
+    assert sum((await two[0].counts()).values()) == len(keys)
+
+
+async def test_jobs_needed_by_many_and_ended_by_two_servers_stop_nobody(two: Two, waiting: Make) -> None:
+    needed = [await add(two[0], waiting("a" if number % 2 else "b")) for number in range(20)]
+    mine = {job.id for job in await claim(two[0], {"a": 99})}
+    await claim(two[1], {"b": 99})
+    work = [add(two[number % 2], waiting("c"), after=[job.id for job in needed]) for number in range(10)]
+    ends = [end(two[0] if job.id in mine else two[1], job.id) for job in reversed(needed)]
+    await asyncio.gather(*work, *ends)
+    assert len(await claim(two[0], {"c": 99})) == 10
+
+
+async def test_what_the_database_cannot_hold_is_refused_alone(two: Two, waiting: Make, running: Make) -> None:
+    store, _ = two
+    outcomes = await asyncio.gather(
+        add(store, waiting("nul\0")), add(store, waiting()), add(store, waiting(priority=2**40)), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [NotStorable, Job, NotStorable]
+    store.record(running("nul\0"))
+    good = running()
+    store.record(good)
+    assert await store.get(good.id) == good
+    assert store.lost_records == 1
+    assert await store.get("nul\0") is None
+    assert (await store.list(JobFilter(plugin="nul\0"))).jobs == []
+
+
+async def test_connections_that_break_are_made_anew(two: Two, shared: PostgresPlace, waiting: Make) -> None:
+    heard: list[Change] = []
+    listener = PostgresJobStore(shared.url)
+    listener.listen(heard.append)
+    await listener.start()
+    store = two[0]
+    for _ in range(3):
+        execute(
+            shared.url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        job = await add(store, waiting())
+        assert await store.get(job.id) == job
+        assert await store.check() is None
+    await until(lambda: LOOK_AGAIN in heard)
+    heard.clear()
+    await add(store, waiting())
+    await until(lambda: any(change.kind == "waiting" and change.plugin == "ocr" for change in heard))
+    await listener.close()
+
+
+async def test_a_database_that_was_killed_comes_back_with_all_that_was_acknowledged(
+    mortal: PostgresServer, waiting: Make, running: Make
+) -> None:
+    async with await PostgresJobStore.open(mortal.url, patience_s=0.3) as store:
+        acknowledged: list[Job] = []
+        refused: list[type[BaseException]] = []
+        stop = False
+        given = JobInput("image", "image/png", "ab" * 32, 1)
+
+        async def client() -> None:
+            while not stop:
+                job = waiting()
+                try:
+                    await store.add([NewJob(job, [given])])
+                except StorageError as failure:
+                    refused.append(type(failure))
+                else:
+                    acknowledged.append(job)
+
+        clients = [asyncio.create_task(client()) for _ in range(10)]
+        await until(lambda: len(acknowledged) > 100)
+        await asyncio.to_thread(mortal.kill)
+        await until(lambda: len(refused) > 10)
+        call = running()
+        store.record(call)  # kept until the database is back
+        assert await store.check() == "The database server cannot be reached"
+        with pytest.raises(StorageAway):
+            await store.get(call.id)
+        before = len(acknowledged)
+        await asyncio.to_thread(mortal.start)
+        await until(lambda: len(acknowledged) > before + 100)
+        stop = True
+        await asyncio.gather(*clients)
+        assert JobExists not in refused
+        stored = {job.id async for job in store.export(JobFilter(durable=True))}
+        assert {job.id for job in acknowledged} <= stored
+        assert await store.get(call.id) == call
+        assert store.lost_records == 0
+        assert await store.check() is None
+
+
+async def test_a_commit_whose_answer_was_lost_is_looked_up(mortal: PostgresServer, waiting: Make) -> None:
+    """Jobs added while the database dies again and again: who was told that it failed finds nothing stored."""
+    async with await PostgresJobStore.open(mortal.url, patience_s=20) as store:
+        for _ in range(3):
+            jobs = [waiting() for _ in range(200)]
+            adding = [asyncio.create_task(add(store, job)) for job in jobs]
+            await asyncio.wait(adding, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.to_thread(mortal.kill)
+            await asyncio.to_thread(mortal.start)
+            outcomes = await asyncio.gather(*adding, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {Job}
+            for job in jobs:
+                assert await store.get(job.id) == job
+
+
+async def test_a_store_does_not_start_without_its_database(mortal: PostgresServer) -> None:
+    wrong_name = mortal.url.rpartition("/")[0] + "/nowhere"
+    wrong_password = mortal.url.replace("tests:", "tests:x")
+    for url in (wrong_name, wrong_password, "postgresql://[broken", "postgresql://127.0.0.1:99999999/x"):
+        with pytest.raises(StorageError) as failed:
+            await PostgresJobStore.open(url, patience_s=0.1)
+        assert "127.0.0.1" not in str(failed.value)
+    await asyncio.to_thread(mortal.kill)
+    with pytest.raises(StorageAway):
+        await PostgresJobStore.open(mortal.url, patience_s=0.1)
+
+
+async def test_a_database_of_a_newer_version_is_refused(shared: PostgresPlace) -> None:
+    await (await PostgresJobStore.open(shared.url)).close()
+    execute(shared.url, "UPDATE alembic_version SET version_num = '9999'; SELECT 1")
+    with pytest.raises(SchemaTooNew):
+        await PostgresJobStore.open(shared.url)
+
+
+async def test_servers_that_start_at_once_migrate_once(shared: PostgresPlace, waiting: Make) -> None:
+    stores = await asyncio.gather(*(PostgresJobStore.open(shared.url) for _ in range(4)))
+    for store in stores:
+        await add(store, waiting())
+    async with contextlib.AsyncExitStack() as stack:
+        for store in stores:
+            stack.push_async_callback(store.close)
+        assert sum((await stores[0].counts()).values()) == 4
+
+
+async def test_a_record_from_another_thread_is_stored(two: Two, running: Make) -> None:
+    store, _ = two
+    jobs = [running() for _ in range(50)]
+
+    def work() -> None:
+        for job in jobs:
+            store.record(job)
+            store.record_end(ended(job.id))
+
+    await asyncio.to_thread(work)
+    assert (await store.counts())[JobStatus.SUCCESS] == 50
