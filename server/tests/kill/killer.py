@@ -15,7 +15,7 @@ PAUSE_S = (0.1, 1.5)
 AWAY_S = (0.0, 0.5)
 # Mostly something is killed that serves; at times what is still starting, or while something else is down.
 SERVES_FIRST = 0.7
-LONGEST_WAIT_S = 20.0
+LONGEST_WAIT_S = 60.0
 
 
 class Killer(threading.Thread):

@@ -9,6 +9,7 @@ Ends with status 1 at the first run with a fault; its folder is kept.
 import argparse
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -25,6 +26,8 @@ def main() -> None:
     arguments.add_argument("--on", choices=[*CLUSTERS], help="one store only")
     arguments.add_argument("--seed", help="of the one run to do; without, each turn has a new one")
     asked = arguments.parse_args()
+    # As Ctrl-C does: leave through the blocks that end the servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     stores = [asked.on] if asked.on else [*CLUSTERS]
     until = time.monotonic() + 60 * asked.minutes
     turn = 0
