@@ -52,6 +52,7 @@ ADVICE = {
     "webhook_refused": "Use a public http or https URL; the operator can allow networks and ports.",
     "unauthorized": "Send `Authorization: Bearer KEY`.",
     "forbidden": "Without an API key: call the loopback address itself, and not from another site's page.",
+    "shutting_down": "Send it to another server, or wait as `Retry-After` says: it may be back.",
     "storage_unavailable": "See the reason in the log: a full disk, too many open files. Then call again.",
     "internal_error": "Report it, with the log's line of that time. Trying again may help.",
 }
