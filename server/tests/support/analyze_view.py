@@ -31,7 +31,7 @@ class AnalyzeView:
 
     def options(self, plugin: str) -> None:
         """Unfold the options of a plugin."""
-        self.page.get_by_role("button", name=f"Options of {plugin}").click()
+        self.page.get_by_role("button", name=f"Options of {plugin}", exact=True).click()
 
     def give(self, **options: Any) -> None:
         """Give options to the one unfolded plugin that says nothing of those that it takes."""
