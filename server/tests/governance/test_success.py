@@ -78,6 +78,7 @@ def test_a_rows_limits_are_those_declared_merged_with_the_defaults(server: Runni
     assert server.row("second")["limits"] == {
         "timeout_s": 5,
         "memory_mb": 1024,
+        "scratch_mb": 1024,
         "workers": 1,
         "max_batch": 1,
         "batch_wait_ms": 0,
