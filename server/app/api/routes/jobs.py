@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,6 +32,15 @@ from app.services.execution.analysis_execution_service import AnalysisExecutionS
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.job_filters import JobQuery
 from app.services.job_management_service import JobManagementService
+
+
+class _JobId(StringConvertor):
+    """Any text but the last part of a fixed path: another method on that is 405, not a job that is not there."""
+
+    regex = "(?!(?:batch|counts|events|export|purge)$)[^/]+"
+
+
+register_url_convertor("job", _JobId())
 
 REPLAYED = "Idempotency-Replayed"
 USED_BEFORE = "The key was used with this request before."
@@ -168,11 +178,11 @@ def jobs_router(
             raise RequestError("malformed_request", said, field="all")
         return Json({"removed": await jobs.purge(query)})
 
-    @router.get("/{job_id}", response_model=JobAnswer, responses=ERRORS, summary="Show a job with its result")
+    @router.get("/{job_id:job}", response_model=JobAnswer, responses=ERRORS, summary="Show a job with its result")
     async def show_job(job_id: str) -> Response:
         return Json(await jobs.show(job_id))
 
-    @router.delete("/{job_id}", response_model=JobAnswer, responses=ERRORS, summary="Cancel a job")
+    @router.delete("/{job_id:job}", response_model=JobAnswer, responses=ERRORS, summary="Cancel a job")
     async def cancel_job(job_id: str) -> Response:
         """One that waits has ended when this answers. Of one that runs the worker is ended, and then the job."""
         return Json(await execution.cancel(job_id))
