@@ -50,6 +50,7 @@ $(PAGE): $(PAGE_LIBRARIES) $(PAGE_SOURCES)
 	@touch $@
 
 page: $(PAGE) ## build the page that the server answers at /; needs Node.js
+	@:
 
 page-where-node-is:
 	@$(call with_node,$(MAKE) --no-print-directory page,THE PAGE IS NOT BUILT)

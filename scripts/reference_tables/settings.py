@@ -25,7 +25,8 @@ _SAID = {
     "limits": "The most it may have. Limits that the plugin declares higher are cut to these; lower ones stay.",
     "interpreter": "Path of the Python that runs its workers; the server's own if not given. The SDK must be "
     "installed there. The table is named by the plugin's file stem or entry point.",
-    "warm": "Start a worker when the server starts, not at the first call, and keep one: it is started again when it ends.",
+    "warm": "Start a worker when the server starts, not at the first call, and keep one: it is started again when it "
+    "ends.",
 }
 
 

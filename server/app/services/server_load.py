@@ -28,12 +28,13 @@ class ServerLoad:
 
     async def read(self) -> Load:
         """Return the load now. A store that cannot be read leaves the number of waiting jobs open."""
+        waiting_jobs = await self._waiting_jobs()  # first: a plugin may be removed meanwhile
         names = self._registry.list_plugins()
         pids = [pid for pool in self._plugins.pools().values() for pid in pool.pids()]
         return Load(
             plugins=names,
             waiting_calls=self._admission.waiting,
-            waiting_jobs=await self._waiting_jobs(),
+            waiting_jobs=waiting_jobs,
             in_flight=sum(self._registry.get_figures(name).in_flight for name in names),
             workers=len(pids),
             server_memory=resident_bytes((os.getpid(),)),

@@ -32,9 +32,13 @@ def pytest_runtest_setup() -> None:
         skip("THE PAGE IS NOT TESTED: no Chromium in SIGHTGATE_CHROMIUM, on the PATH, or of Playwright's own")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser, of which each test gets a fresh profile."""
+    """The browser, of which each test gets a fresh profile.
+
+    For one module: while it runs, Playwright keeps an event loop running in this thread, and asynchronous tests of
+    other modules could not run theirs.
+    """
     expect.set_options(timeout=PATIENCE_S * MILLISECONDS)
     with chromium() as started:
         yield started

@@ -2279,6 +2279,8 @@ export interface operations {
     purge_jobs_v1_jobs_purge_post: {
         parameters: {
             query?: {
+                /** @description Whether no filter is meant: every ended job. */
+                all?: boolean;
                 /** @description Only jobs of this status. */
                 status?: string | null;
                 /** @description Only jobs of this plugin. */
