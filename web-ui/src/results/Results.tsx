@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 
 import type { CallFailed } from '../api/failure';
 import { ErrorMessage } from '../components/ErrorMessage';
+import { Loading } from '../components/Loading';
 import { usePicture } from '../images/usePicture';
 import { Viewer } from '../viewer/Viewer';
 import { CallPanel } from './CallPanel';
@@ -210,7 +211,7 @@ function ResultTabs({ name, file, layers, drawn, all, marks }: TabsProps) {
       </Tabs.Panel>
       <Tabs.Panel value="json" className={classes.tab}>
         {which}
-        <Suspense fallback={<Loader size="sm" m="md" aria-label="Loading" />}>
+        <Suspense fallback={<Loading />}>
           <JsonPanel result={layer.result ?? {}} />
         </Suspense>
       </Tabs.Panel>

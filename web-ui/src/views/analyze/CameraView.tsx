@@ -190,7 +190,7 @@ function Live({ video, chosen }: { video: React.RefObject<HTMLVideoElement | nul
   return (
     <>
       <canvas ref={canvas} className={classes.video} role="img" aria-label="What the plugins find" />
-      <div className={classes.figures} aria-label="Live figures">
+      <div className={classes.figures} role="group" aria-label="Live figures">
         {chosen.length === 0 && <Text size="sm">Choose a plugin: it begins at once.</Text>}
         {chosen.map(({ plugin }) => (
           <Text key={plugin} size="sm" data-testid="live">

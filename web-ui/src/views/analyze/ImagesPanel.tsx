@@ -1,5 +1,5 @@
 import { ActionIcon, Button, CloseButton, Loader, Text, Tooltip } from '@mantine/core';
-import { IconAlertTriangle, IconCamera, IconCheck, IconPhoto, IconPlus } from '@tabler/icons-react';
+import { IconAlertTriangle, IconCamera, IconCheck, IconPhoto, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef } from 'react';
 import type { KeyboardEvent } from 'react';
@@ -28,6 +28,7 @@ export function ImagesPanel({ onPick, onCamera, onCancel }: Props) {
   const byImage = useMemo(() => groupByImage(runs), [runs]);
   const scroll = useRef<HTMLDivElement>(null);
   const at = images.findIndex(({ id }) => id === shown);
+  const shownImage = images[at];
   // eslint-disable-next-line react-hooks/incompatible-library -- see FindingsTable
   const virtual = useVirtualizer({
     count: images.length,
@@ -44,12 +45,11 @@ export function ImagesPanel({ onPick, onCamera, onCancel }: Props) {
     if (event.target !== event.currentTarget) return;
     const to: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: images.length - 1 };
     const next = to[event.key];
-    const current = images[at];
     if (next !== undefined) {
       const image = images[Math.max(0, Math.min(images.length - 1, next))];
       if (image !== undefined) showImage(image.id);
-    } else if (event.key === 'Delete' && current !== undefined) {
-      remove(current.id);
+    } else if (event.key === 'Delete' && shownImage !== undefined) {
+      remove(shownImage.id);
     } else {
       return;
     }
@@ -66,7 +66,20 @@ export function ImagesPanel({ onPick, onCamera, onCancel }: Props) {
       <div className={classes.sectionHead}>
         <h2 id="images-head">Images</h2>
         <div className={classes.headTools}>
-          {images.length > 0 && (
+          {shownImage !== undefined && (
+            <Tooltip label={`Remove ${shownImage.file.name}`}>
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                size="lg"
+                aria-label={`Remove ${shownImage.file.name}`}
+                onClick={() => remove(shownImage.id)}
+              >
+                <IconTrash size={18} stroke={1.7} aria-hidden />
+              </ActionIcon>
+            </Tooltip>
+          )}
+          {images.length > 1 && (
             <Button
               size="compact-xs"
               variant="subtle"
@@ -152,41 +165,37 @@ function ImageRow({ image, start, index, total, isShown, runs, onRemove }: RowPr
   const { words, isFault, isRunning, isDone } = stateOf(image, runs);
   return (
     <div
-      id={`image-${image.id}`}
-      role="option"
-      aria-selected={isShown}
-      aria-posinset={index + 1}
-      aria-setsize={total}
-      aria-label={`${image.file.name}, ${words}`}
       className={classes.imageRow}
       style={{ height: ROW_PX, transform: `translateY(${start}px)` }}
-      onClick={() => showImage(image.id)}
+      data-shown={isShown || undefined}
+      role="presentation"
     >
-      <span className={classes.thumbnail}>
-        {thumbnail === null ? <IconPhoto size={20} stroke={1.4} aria-hidden /> : <img src={thumbnail} alt="" />}
-      </span>
-      <span className={classes.imageWords}>
-        <span className={classes.imageName} title={image.file.name}>
-          {image.file.name}
+      <div
+        id={`image-${image.id}`}
+        role="option"
+        aria-selected={isShown}
+        aria-posinset={index + 1}
+        aria-setsize={total}
+        className={classes.imageOption}
+        onClick={() => showImage(image.id)}
+      >
+        <span className={classes.thumbnail}>
+          {thumbnail === null ? <IconPhoto size={20} stroke={1.4} aria-hidden /> : <img src={thumbnail} alt="" />}
         </span>
-        <span className={classes.imageState} data-fault={isFault || undefined} title={words}>
-          {isRunning && <Loader size={10} aria-hidden />}
-          {isDone && <IconCheck size={13} aria-hidden />}
-          {isFault && <IconAlertTriangle size={13} aria-hidden />}
-          <span>{words}</span>
+        <span className={classes.imageWords}>
+          <span className={classes.imageName} title={image.file.name}>
+            {image.file.name}
+          </span>
+          <span className={classes.imageState} data-fault={isFault || undefined} title={words}>
+            {isRunning && <Loader size={10} aria-hidden />}
+            {isDone && <IconCheck size={13} aria-hidden />}
+            {isFault && <IconAlertTriangle size={13} aria-hidden />}
+            <span>{words}</span>
+          </span>
         </span>
-      </span>
-      <CloseButton
-        size="sm"
-        tabIndex={-1}
-        aria-hidden
-        title="Remove"
-        className={classes.remove}
-        onClick={(event) => {
-          event.stopPropagation();
-          onRemove();
-        }}
-      />
+      </div>
+      {/* For the mouse; a list of options may hold nothing else. The head has a button for everybody. */}
+      <CloseButton size="sm" tabIndex={-1} aria-hidden title="Remove" className={classes.remove} onClick={onRemove} />
     </div>
   );
 }
