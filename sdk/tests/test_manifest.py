@@ -13,6 +13,7 @@ limit_values = st.fixed_dictionaries(
     optional={
         "timeout_s": st.floats(0.01, 86_400),
         "memory_mb": st.integers(16, 1_048_576),
+        "scratch_mb": st.integers(1, 1_048_576),
         "workers": st.integers(1, 256),
         "max_batch": st.integers(1, 256),
         "batch_wait_ms": st.floats(0, 10_000),
@@ -36,7 +37,7 @@ def test_other_names_are_refused_with_a_short_message(name: object) -> None:
 
 def test_limits_given_in_part_are_merged_with_the_defaults() -> None:
     assert Limits.from_data({"timeout_s": 5}) == Limits(timeout_s=5.0)
-    assert Limits.from_data({}) == Limits(30.0, 1024, 1, 1, 0.0)
+    assert Limits.from_data({}) == Limits(30.0, 1024, 1024, 1, 1, 0.0)
 
 
 @given(limit_values)

@@ -464,7 +464,7 @@ async def test_a_caller_that_leaves_while_a_worker_is_started_leaves_nothing_beh
     await pool.retire()
     before = descriptors()
     for _ in range(4):
-        call = asyncio.create_task(pools.make(scripted).run_async(payload()))
+        call = asyncio.create_task(pools.make(scripted).run_async(payload(sleep=60)))
         await asyncio.sleep(after_s)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
