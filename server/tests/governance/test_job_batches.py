@@ -122,7 +122,7 @@ def test_a_batch_may_need_other_jobs(server: RunningServer):
         (["second", "second"], [IMAGE], {}, "malformed_request", "plugins"),
         ("second", [IMAGE], {}, "malformed_request", "plugins"),
         (["second"], "images", {}, "malformed_request", "images"),
-        (["second"], [{}], {}, "malformed_request", "images"),
+        (["second"], [{}], {}, "malformed_request", "image"),
         (["second"], [{**IMAGE, "image": "?"}], {}, "invalid_base64", "image"),
         (["second"], [{**IMAGE, "plugin": "x"}], {}, "unknown_field", "plugin"),
         (["second"], [IMAGE], {"options": {"echo": {}}}, "malformed_request", "options"),

@@ -23,8 +23,9 @@ _STEPS = {
     (f"{_SERVICES}analysis_execution_service", "AnalysisExecutionService.execute"): "request",
     (f"{_SERVICES}analysis_execution_service", "AnalysisExecutionService.submit"): "request",
     (f"{_SERVICES}job_execution_service", "JobExecutionService.create_job_async"): "job is made",
+    (f"{_SERVICES}job_execution_service", "JobExecutionService.accept"): "job is made",
     (f"{_SERVICES}job_execution_service", "JobExecutionService.run_to_end"): "job is run",
-    (f"{_SERVICES}job_execution_service", "JobExecutionService._run_claimed"): "job is taken up",
+    (f"{_SERVICES}job_runs", "JobRuns._run"): "job is taken up",
     (f"{_SERVICES}plugin_execution_service", "PluginExecutionService.execute_async"): "admission",
     ("app.plugins.runtime.tool_runner", "ToolRunner.run_async"): "gate",
     ("app.plugins.runtime.tool_runner", "ToolRunner.run"): "gate",
@@ -32,6 +33,7 @@ _STEPS = {
     ("app.plugins.sandbox.embedded", "EmbeddedThreads.call"): "embedded",
     ("app.plugins.loader.plugin_registry", "PluginRegistry.update_execution_metrics"): "registry",
 }
+_FILES = ("_service.py", "job_runs.py", "tool_runner.py", "pool.py", "embedded.py", "plugin_registry.py")
 CHAIN = ("request", "job is made", "job is run", "admission", "gate", "worker", "registry")
 
 
@@ -70,7 +72,7 @@ class Trace:
 
 def _step_of(frame: FrameType) -> str | None:
     code = frame.f_code
-    if not code.co_filename.endswith(("_service.py", "tool_runner.py", "pool.py", "embedded.py", "plugin_registry.py")):
+    if not code.co_filename.endswith(_FILES):
         return None
     return _STEPS.get((frame.f_globals.get("__name__", ""), code.co_qualname))
 
