@@ -66,14 +66,20 @@ class GatheringProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Hand on what is kept of the body, and end it."""
-        if self._pieces:
+        if self._pieces and not self.cycle.body:
+            # In its place, not behind it: the whole body is not copied again, and reading need not be paused.
+            self.cycle.body = self._taken()  # type: ignore[assignment]
+        elif self._pieces:
             self._hand_on()
         super().on_message_complete()
 
     def _hand_on(self) -> None:
+        super().on_body(self._taken())
+
+    def _taken(self) -> bytes:
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._drop_pieces()
-        super().on_body(body)
+        return body
 
     def _drop_pieces(self) -> None:
         self._pieces.clear()
