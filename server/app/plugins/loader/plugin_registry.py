@@ -140,7 +140,8 @@ class PluginRegistry:
         entry = self._entries.get(name)
         if entry is not None:
             with entry.lock:
-                entry.figures = entry.figures._replace(in_flight=entry.figures.in_flight + 1)
+                (success, error, cancelled, in_flight, total_ms, last_ms, last_used, outcome) = entry.figures
+                entry.figures = Figures(success, error, cancelled, in_flight + 1, total_ms, last_ms, last_used, outcome)
 
     def update_execution_metrics(self, plugin_name: str, state: str, elapsed_ms: float, had_error: bool) -> None:
         """Count the end of one execution that took ``elapsed_ms``. ``state`` is an Outcome.
