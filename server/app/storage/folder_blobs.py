@@ -1,8 +1,9 @@
 """Blobs on disk. What arrives together is written into one pack and made durable by one sync.
 
 A sync for each file bounds the rate at which jobs can be accepted, and a new file costs the file system more than its
-150 KB of content: on two cores and ext4, files of their own came to 400 to 1,700 blobs a second whatever the number of
-threads, of folders, and the way to sync (fsync, fdatasync, syncfs); packs came to 2,500 to 4,900 in the same minutes.
+150 KB of content: on two cores and ext4, files of their own mostly came to 400 to 1,700 blobs a second whatever the
+number of threads, of folders, and the way to sync (fsync, fdatasync, syncfs); packs came to 2,500 to 4,900 within the
+same hour.
 
 ``FOLDER/named/DIGEST`` is a hard link to the pack that holds the blob. So the file system itself counts how many blobs
 of a pack are still wanted, and frees it after the last; there is no index that could be wrong after a crash, and
