@@ -7,11 +7,13 @@ same hour.
 
 ``FOLDER/named/DIGEST`` is a hard link to the pack that holds the blob. So the file system itself counts how many blobs
 of a pack are still wanted, and frees it after the last; there is no index that could be wrong after a crash, and
-several processes may share the folder. A name exists only once its content is durable.
+several processes may share the folder. A name exists only once its content is durable, and who renews or removes one
+holds its pack.
 """
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import itertools
 import os
@@ -162,16 +164,8 @@ class FolderBlobs:
 
     def _is_kept(self, digest: str) -> bool:
         """Tell whether the blob is stored whole, and set its time to now."""
-        file = self._named / digest
-        try:
-            with file.open("rb") as pack:
-                if packs.find(pack.fileno(), digest) is None:
-                    return False
-            # By its name, not by the open file: if a collector has taken the name away meanwhile, it is not kept.
-            os.utime(file)
-        except FileNotFoundError:
-            return False
-        return True
+        with _held(self._named / digest) as pack:
+            return pack is not None and _renew(pack, digest)
 
     def _write_pack(self, blobs: dict[str, bytes]) -> None:
         handle, name = tempfile.mkstemp(dir=self._incoming)
@@ -189,13 +183,19 @@ class FolderBlobs:
 
     def _name(self, pack: Path, digest: str) -> None:
         """Give the pack one more name. What has it already is the same blob, or a broken one."""
-        with contextlib.suppress(FileExistsError):
-            os.link(pack, self._named / digest)
-            return
-        if not self._is_kept(digest):
-            whole = self._incoming / uuid.uuid4().hex
-            os.link(pack, whole)
-            whole.replace(self._named / digest)
+        name = self._named / digest
+        while True:
+            with contextlib.suppress(FileExistsError):
+                os.link(pack, name)
+                return
+            with _held(name) as other:
+                if other is None:
+                    continue
+                if not _renew(other, digest):
+                    whole = self._incoming / uuid.uuid4().hex
+                    os.link(pack, whole)
+                    whole.replace(name)
+                return
 
     def _read(self, file: Path, digest: str) -> bytes:
         try:
@@ -210,34 +210,21 @@ class FolderBlobs:
         return data
 
     def _delete(self, file: Path, digest: str, unless_put_since: float | None) -> bool:
-        """Take the name away first, then look at the time: who puts the blob in between finds no name, or is seen."""
-        taken = self._incoming / f"{uuid.uuid4().hex}.{digest}"
-        try:
-            if _is_newer(file, unless_put_since):
+        with _held(file) as pack:
+            if pack is None:
+                return _delete_file(self._file_of_its_own(digest), unless_put_since)
+            if _is_newer(os.fstat(pack), unless_put_since):
                 return False
-            file.rename(taken)
-        except FileNotFoundError:
-            return _delete_file(self._file_of_its_own(digest), unless_put_since)
-        if _is_newer(taken, unless_put_since):
-            self._give_name_back(taken, digest)
-            return False
-        self._give_space_back(taken, digest)
-        taken.unlink()
-        return True
+            file.unlink()
+            self._give_space_back(pack, digest)
+            return True
 
-    def _give_space_back(self, taken: Path, digest: str) -> None:
-        with taken.open("r+b") as pack:
-            place = packs.find(pack.fileno(), digest)
-            if place is not None and os.fstat(pack.fileno()).st_nlink > 1:
-                # Or a power cut could bring back the name of what is a hole by then.
-                _sync(self._named)
-                packs.give_space_back(pack.fileno(), place)
-
-    def _give_name_back(self, taken: Path, digest: str) -> None:
-        with contextlib.suppress(FileExistsError):  # it was put anew, into another pack
-            os.link(taken, self._named / digest)
-        _sync(self._named)
-        taken.unlink()
+    def _give_space_back(self, pack: int, digest: str) -> None:
+        place = packs.find(pack, digest)
+        if place is not None and os.fstat(pack).st_nlink > 0:
+            # Or a power cut could bring back the name of what is a hole by then.
+            _sync(self._named)
+            packs.give_space_back(pack, place)
 
     def _list_older(self, moment: float) -> Iterator[str]:
         for folder in (self._named, *sorted(self._folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]"))):
@@ -263,19 +250,47 @@ class FolderBlobs:
         self._ready = True
 
     def _remove_abandoned(self) -> None:
-        """Remove what a server that died was writing, and give back the names that it was taking away.
-
-        Another process may be at work now, so only what has not changed for long.
-        """
+        """Remove what a server that died was writing. Another may be at work, so only what has not changed for long."""
         for file in self._incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if self._clock() - file.stat().st_ctime < _ABANDONED_AFTER_S:
-                    continue
-                digest = file.suffix[1:]
-                if _DIGEST.fullmatch(digest) and _content(file, digest) is not None:
-                    self._give_name_back(file, digest)
-                else:
+                if self._clock() - file.stat().st_ctime >= _ABANDONED_AFTER_S:
                     file.unlink()
+
+
+@contextlib.contextmanager
+def _held(name: Path) -> Iterator[int | None]:
+    """Hold the pack that has a name, or None if there is none: nobody else renews or removes the name meanwhile.
+
+    The lock is the pack's, so it goes with the process that holds it, however that ends.
+    """
+    while True:
+        try:
+            pack = os.open(name, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            fcntl.flock(pack, fcntl.LOCK_EX)
+            if _has_name(pack, name):
+                yield pack
+                return
+        finally:
+            os.close(pack)
+
+
+def _has_name(pack: int, name: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(pack), name.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _renew(pack: int, digest: str) -> bool:
+    """Set the blob's time to now; tell whether it is there, whole."""
+    if packs.find(pack, digest) is None:
+        return False
+    os.utime(pack)
+    return True
 
 
 def _fail(group: Sequence[_Put], failure: StorageError) -> None:
@@ -296,13 +311,13 @@ def _proven(data: bytes, digest: str) -> bytes | None:
     return data if hashlib.sha256(data).hexdigest() == digest else None
 
 
-def _is_newer(file: Path, than: float | None) -> bool:
-    return than is not None and file.stat().st_mtime >= than
+def _is_newer(blob: os.stat_result, than: float | None) -> bool:
+    return than is not None and blob.st_mtime >= than
 
 
 def _delete_file(file: Path, unless_put_since: float | None) -> bool:
     try:
-        if _is_newer(file, unless_put_since):
+        if _is_newer(file.stat(), unless_put_since):
             return False
         file.unlink()
     except FileNotFoundError:

@@ -145,19 +145,6 @@ async def test_what_a_dead_server_left_half_written_is_removed_after_an_hour(fol
         assert [file.name for file in (folder / "incoming").iterdir()] == left
 
 
-async def test_a_blob_whose_deletion_was_cut_short_comes_back(blobs: FolderBlobs, folder: Path) -> None:
-    digest, broken = await blobs.put(b"kept"), await blobs.put(b"broken")
-    _spoil(_file(folder, broken), b"broken")
-    for name in (digest, broken):  # as far as a server came that was killed while it deleted
-        _file(folder, name).rename(folder / "incoming" / f"0123.{name}")
-    later = FolderBlobs(folder, clock=lambda: time.time() + 7200)
-    await later.put(b"x")
-    assert await later.get(digest) == b"kept"
-    with pytest.raises(BlobMissing):
-        await later.get(broken)
-    await later.close()
-
-
 async def test_blobs_of_a_version_without_packs_are_found_and_collected(blobs: FolderBlobs, folder: Path) -> None:
     digest = hashlib.sha256(b"old").hexdigest()
     file = folder / digest[:2] / digest[2:4] / digest
