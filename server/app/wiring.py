@@ -143,7 +143,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
     store = open_store(settings.database, durability=Durability(settings.durability), lease_s=settings.lease_s)
-    metrics = Metrics(lambda name: registry.get_status(name) is not None)
+    metrics = Metrics(registry.knows)
     tool_runner = ToolRunner(
         registry,
         observer=metrics,

@@ -10,6 +10,7 @@ import structlog
 
 from app.services.execution.job_outcome import error_of
 from app.services.execution.job_runs import JobRuns
+from app.services.execution.pace import Pace
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.storage.errors import StorageError
 from app.storage.records import Job
@@ -23,9 +24,6 @@ AFTER_FAULT_S = 1.0
 STOP_S = 3.0
 # On a shared store: deadlines of jobs whose server died before it could look at them.
 EXPIRE_EVERY_S = 5.0
-# Quick plugins would wait for the next claim longer than they run: so much of their work is claimed ahead of them.
-AHEAD_MS = 20.0
-MOST_AHEAD = 64
 # Ends that wait for the disk do not keep others from running, up to here.
 MOST_UNSETTLED = 1_024
 
@@ -57,7 +55,7 @@ class JobDispatcher:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._mean_ms: dict[str, float] = {}
+        self._pace = Pace()
         # When the next waiting job may run or has waited too long, as far as is known. The past: look at once.
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
         self._expired_at = 0.0
@@ -97,10 +95,9 @@ class JobDispatcher:
         """Return until when a claim that is made now holds."""
         return datetime.now(UTC) + timedelta(seconds=self._rules.lease_s)
 
-    def ran(self, plugin: str, milliseconds: float) -> None:
-        """Learn how long a plugin takes: a moving mean over about ten calls."""
-        mean = self._mean_ms.get(plugin, milliseconds)
-        self._mean_ms[plugin] = mean + (milliseconds - mean) / 10
+    def ran(self, plugin: str, loading_ms: float, call_ms: float) -> None:
+        """A job's call has ended: learn how long it took from its claim to the queue for a seat, and in the gate."""
+        self._pace.ran(plugin, loading_ms, call_ms)
 
     async def _dispatch(self) -> None:
         while not self._stopping:
@@ -117,6 +114,8 @@ class JobDispatcher:
                 await asyncio.sleep(AFTER_FAULT_S)
 
     async def _dispatch_once(self) -> int:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         if self._is_due():
             await self._expire()
         room = self._rules.at_once - self._runs.uncalled
@@ -127,18 +126,17 @@ class JobDispatcher:
         free: dict[str, int] = {}
         for plugin in waiting:
             # A job whose input is being read has no seat yet; another one must not overtake it.
-            seats = min(room, self._plugins.free_seats(plugin, self._ahead(plugin)) - self._runs.loading(plugin))
+            ahead = self._pace.ahead(plugin, self._plugins.seats(plugin))
+            seats = min(room, self._plugins.free_seats(plugin, ahead) - self._runs.loading(plugin))
             if seats > 0:
                 free[plugin] = seats
                 room -= seats
         claimed = await self._store.claim(free, self.lease_until()) if free else ()
         for job in claimed:
             self._runs.begin(job)
+        if claimed:
+            self._pace.claimed((loop.time() - began) * 1000)
         return len(claimed)
-
-    def _ahead(self, plugin: str) -> int:
-        mean_ms = self._mean_ms.get(plugin)
-        return 0 if mean_ms is None else min(MOST_AHEAD, int(AHEAD_MS / max(mean_ms, 0.05)))
 
     def _is_due(self) -> bool:
         if self._store.shared and asyncio.get_running_loop().time() - self._expired_at > EXPIRE_EVERY_S:

@@ -358,8 +358,8 @@ class JobExecutionService:
                     await watch.wait(CANCEL_S)
         return task is not None or call is not None
 
-    def _ran(self, plugin: str, milliseconds: float) -> None:
-        self._dispatcher.ran(plugin, milliseconds)
+    def _ran(self, plugin: str, loading_ms: float, call_ms: float) -> None:
+        self._dispatcher.ran(plugin, loading_ms, call_ms)
 
     def _job_ended(self, job: Job) -> None:
         if job.webhook is not None and self._webhooks is not None:

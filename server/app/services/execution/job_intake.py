@@ -53,9 +53,11 @@ class JobIntake:
         job = self._make(plugin, payload, terms, owner, timeout_s)
         kept = await self._inputs.keep(payload)
         what = [(plugin, job.options, [*_image_of(payload, kept), str(timeout_s)])]
+        self._remember(job, payload, kept, terms)
         try:
             stored = await self._add([NewJob(job, [kept], terms.after)], _key(_ONE_JOB, owner, terms, what))
         except KeyUsed as used:
+            self._inputs.forget(job.id)
             before = await self._store.get(used.existing_id)
             return Accepted(used.existing_id, before.status if before is not None else JobStatus.PENDING, replayed=True)
         return Accepted(stored[0].id, stored[0].status)
@@ -78,6 +80,7 @@ class JobIntake:
             for plugin in plugins:
                 own = {**payload, "options": options.get(plugin, {})}
                 job = self._make(plugin, own, terms, owner, timeout_s, batch.id)
+                self._remember(job, payload, image, terms)
                 new.append(NewJob(job, [image], terms.after))
                 what.append((plugin, job.options, [*_image_of(payload, image), str(timeout_s)]))
         try:
@@ -145,6 +148,11 @@ class JobIntake:
             retry=terms.policy(self._policy_of(plugin)),
             webhook=terms.webhook,
         )
+
+    def _remember(self, job: Job, payload: Payload, kept: JobInput, terms: JobTerms) -> None:
+        # Before it is stored: it may be claimed before its caller knows of it.
+        if not terms.delay_s and not terms.after:
+            self._inputs.remember(job.id, payload, kept)
 
     async def _add(
         self, new: Sequence[NewJob], key: IdempotencyKey | None, batch: Batch | None = None
