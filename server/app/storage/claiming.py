@@ -31,6 +31,13 @@ ErrorOf = Callable[[Job], JsonObject]
 _MOST_EXPIRED = 500
 
 
+def plugins_waiting(actor: Actor) -> Steps[Sequence[str]]:
+    """Return the plugins that have something to claim."""
+    ready = yield from select(statements.PLUGINS_WAITING)
+    due = yield from select(statements.PLUGINS_DUE, actor.times())
+    return sorted({row[0] for row in (*ready, *due)})
+
+
 def claim(actor: Actor, wanted: Mapping[str, int], lease_until: datetime) -> Steps[Sequence[Job]]:
     """Claim at most so many jobs of each plugin."""
     times = actor.times()

@@ -239,9 +239,7 @@ class SqlJobStore(ABC):
         return [found[plugin] for plugin in sorted(found)]
 
     async def plugins_with_pending(self) -> Sequence[str]:
-        ready = await self._rows(statements.PLUGINS_WAITING)
-        due = await self._rows(statements.PLUGINS_DUE, now=self._actor.now())
-        return sorted({row[0] for row in (*ready, *due)})
+        return await self._read(lambda: claiming.plugins_waiting(self._actor))
 
     async def export(self, filter_: JobFilter) -> AsyncIterator[Job]:
         await self._settle()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -60,6 +60,9 @@ class JobDispatcher:
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
         self._expired_at = 0.0
         self._waiting_for_seats = False
+        # Plugins of jobs that were accepted here and may run at once: there is no need to look for those.
+        self._fresh: set[str] = set()
+        self._looked = False
 
     def start(self) -> None:
         """Begin to take up jobs."""
@@ -89,6 +92,7 @@ class JobDispatcher:
         """Jobs were accepted here."""
         for moment in (moment for job in jobs for moment in (job.not_before, job.deadline) if moment is not None):
             self._due = moment if self._due is None else min(self._due, moment)
+        self._fresh.update(job.plugin for job in jobs if not job.blocked and job.not_before is None)
         self._wake.set()
 
     def lease_until(self) -> datetime:
@@ -104,7 +108,7 @@ class JobDispatcher:
             self._wake.clear()
             try:
                 started = await self._dispatch_once()
-                if not started:
+                if not started and self._looked:
                     await self._rest()
             except StorageError as failed:
                 log.error("the job store does not answer; trying again", reason=str(failed))
@@ -121,7 +125,7 @@ class JobDispatcher:
         room = self._rules.at_once - self._runs.uncalled
         if self._runs.unsettled >= MOST_UNSETTLED:
             room = 0
-        waiting = await self._store.plugins_with_pending() if room > 0 else ()
+        waiting = await self._find_waiting(room)
         self._waiting_for_seats = bool(waiting)
         free: dict[str, int] = {}
         for plugin in waiting:
@@ -137,6 +141,15 @@ class JobDispatcher:
         if claimed:
             self._pace.claimed((loop.time() - began) * 1000)
         return len(claimed)
+
+    async def _find_waiting(self, room: int) -> Collection[str]:
+        """Return the plugins that jobs wait for: those of new jobs and, every other time at least, all."""
+        if room <= 0:
+            self._looked = True  # what is there could not start: rest until something ends
+            return ()
+        fresh, self._fresh = self._fresh, set()
+        self._looked = not (fresh and self._looked)
+        return await self._store.plugins_with_pending() if self._looked else fresh
 
     def _is_due(self) -> bool:
         if self._store.shared and asyncio.get_running_loop().time() - self._expired_at > EXPIRE_EVERY_S:
