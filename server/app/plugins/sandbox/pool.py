@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import itertools
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -107,6 +107,8 @@ class ProcessWorkers(Workers):
         self._options = options
         self._on_availability = on_availability
         self._on_evidence = on_evidence
+        # Names for calls that come without a context, and so without a name.
+        self._numbers = itertools.count()
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
@@ -152,7 +154,7 @@ class ProcessWorkers(Workers):
 
     async def run_async(self, payload: dict[str, Any]) -> Any:
         context = current_execution()
-        call_id = context.call_id if context is not None else uuid.uuid4().hex
+        call_id = context.call_id if context is not None else f"call-{next(self._numbers)}"
         worker = await self._take()
         if context is not None:
             context.worker_pid = worker.pid
