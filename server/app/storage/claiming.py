@@ -63,8 +63,11 @@ def _begin(actor: Actor, jobs: Sequence[Job], lease_until: datetime) -> Steps[Se
     if not jobs:
         return []
     parameters = actor.lease(lease_until) | {"ids": texts([job.id for job in jobs])}
-    yield Query(statements.CLAIM, parameters)
-    yield Query(statements.START_ATTEMPTS, parameters)
+    if actor.shared:
+        yield Query(statements.CLAIM_AND_START, parameters)
+    else:
+        yield Query(statements.CLAIM, parameters)
+        yield Query(statements.START_ATTEMPTS, parameters)
     yield Tell([Change(job.id, "status", job.plugin, JobStatus.RUNNING) for job in jobs])
     began, owner = from_micros(parameters["now"]), actor.server_id
     return [
