@@ -17,6 +17,10 @@ window.ResizeObserver = class {
   unobserve() {}
   disconnect() {}
 };
+// There is no layout either: everything is as large as a window, so that lists show their first rows.
+Object.defineProperties(HTMLElement.prototype, { offsetWidth: { value: 1024 }, offsetHeight: { value: 768 } });
+// Drawing is looked at in a real browser (server/tests/page).
+HTMLCanvasElement.prototype.getContext = () => null;
 window.scrollTo = () => undefined;
 Element.prototype.scrollIntoView = () => undefined;
 
