@@ -2,7 +2,7 @@ import '@testing-library/jest-dom/vitest';
 
 import { Blob, File } from 'node:buffer';
 
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
 // What jsdom lacks of a browser and the component library asks for when it is loaded or drawn.
@@ -23,5 +23,8 @@ Object.defineProperties(HTMLElement.prototype, { offsetWidth: { value: 1024 }, o
 HTMLCanvasElement.prototype.getContext = () => null;
 window.scrollTo = () => undefined;
 Element.prototype.scrollIntoView = () => undefined;
+
+// As long as a busy machine may take.
+configure({ asyncUtilTimeout: 20_000 });
 
 afterEach(cleanup);

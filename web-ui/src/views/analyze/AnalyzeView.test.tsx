@@ -34,7 +34,7 @@ function answer(name: string, result: Record<string, unknown>): AnalyzeAnswer {
   return { result, plugin: name, job_id: 'job-1', waiting_ms: 0, running_ms: 12 };
 }
 
-const BOX = { kind: 'box', x: 1, y: 2, width: 3, height: 4, label: 'cat', score: 0.9 };
+const BOX = { type: 'box', x: 1, y: 2, width: 3, height: 4, label: 'cat', score: 0.9 };
 
 /** The server's plugins, which a test may change while the view is open. */
 function offering(...plugins: PluginAnswer[]) {
@@ -262,7 +262,7 @@ test('a run waits for a server that is gone, and goes on when it is back', async
   act(() => stream.breakOff());
   await waitFor(() => expect(outcome('boxes')).toHaveTextContent('waits for the server'));
   isGone = false;
-  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('1 finding'), { timeout: 20_000 });
+  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('1 finding'));
 });
 
 test('a list of plugins that cannot be had is told, and asked for again on demand', async () => {
