@@ -16,7 +16,10 @@ COUNTING = """
 window.counted = {corners: 0, copies: 0, changes: 0, frames: []};
 for (const [name, as] of [['lineTo', 'corners'], ['drawImage', 'copies']]) {
   const own = CanvasRenderingContext2D.prototype[name];
-  CanvasRenderingContext2D.prototype[name] = function (...given) { window.counted[as] += 1; return own.apply(this, given); };
+  CanvasRenderingContext2D.prototype[name] = function (...given) {
+    window.counted[as] += 1;
+    return own.apply(this, given);
+  };
 }
 // React writes name and type of every input anew whenever the plugins are asked for again: that is not the drag's.
 const told = ({attributeName}) => !['name', 'type'].includes(attributeName);

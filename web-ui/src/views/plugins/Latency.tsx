@@ -14,6 +14,7 @@ const TITLE = 'Time a call took';
 export function Latency({ name }: { name: string }) {
   const { ref, inViewport } = useInViewport();
   const { data, error } = useQuery({ ...pluginHistoryQuery(name), enabled: inViewport });
+  const isAwaited = data === undefined && error === null;
   const lines = latencySeries(data ?? NO_FIGURES).filter(({ name: line }) => SHOWN.includes(line));
   return (
     <div ref={ref}>
@@ -23,8 +24,9 @@ export function Latency({ name }: { name: string }) {
         series={lines}
         span_s={SAMPLES * (data?.every_s ?? 1)}
         format={milliseconds}
-        isPending={data === undefined && error === null}
-        empty={error === null ? 'No calls in the last hour' : 'The figures cannot be had now'}
+        isPending={isAwaited && inViewport}
+        // What is out of sight is neither asked for nor awaited.
+        empty={error !== null ? 'The figures cannot be had now' : isAwaited ? '' : 'No calls in the last hour'}
       />
     </div>
   );
