@@ -41,10 +41,11 @@ class Failing:
 
 class Slow:
     name = "slow"
+    limits = {"timeout_s": 120}
 
     def run(self, payload):
         pathlib.Path("begun").touch()
-        time.sleep(20)
+        time.sleep(100)
         return {"slept": True}
 """
 
