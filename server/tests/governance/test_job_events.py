@@ -59,7 +59,7 @@ def test_a_reader_that_comes_back_goes_on_where_it_was(server: RunningServer):
 def test_a_reader_goes_on_after_the_server_was_restarted(tmp_path: Path):
     home = make_home(tmp_path, "slow")
     with running(home) as server:
-        job_id = server.accepted("slow", {"seconds": 1})
+        job_id = server.accepted("slow", {"seconds": 3})
         with following(server, f"/v1/jobs/{job_id}/events") as events:
             assert [next(events).data["status"] for _ in range(2)] == ["PENDING", "RUNNING"]
         server.kill()
