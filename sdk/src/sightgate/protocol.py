@@ -44,6 +44,10 @@ UNAVAILABLE = "unavailable"
 
 Header = dict[str, Any]
 
+# A call whose image lies in shared memory comes whole with one read; of another one, little is copied once more.
+_READ_AHEAD_BYTES = 1024
+
+_decode = json.JSONDecoder().decode
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -73,7 +77,12 @@ def check_lengths(header_length: int, body_length: int, max_body_bytes: int) -> 
         raise ProtocolError(f"a body of {body_length} bytes is longer than {max_body_bytes}")
 
 
-def decode_header(encoded: bytes, from_json: Callable[[bytes], Any] = json.loads) -> Header:
+def from_json(encoded: bytes) -> Any:
+    """Return what UTF-8 encoded JSON says, without `json.loads`' search for another encoding. Raises ValueError."""
+    return _decode(encoded.decode())
+
+
+def decode_header(encoded: bytes, from_json: Callable[[bytes], Any] = from_json) -> Header:
     """Return the header of a frame; raises ProtocolError unless it is an object of this version with a kind.
 
     ``from_json`` may be a quicker decoder than the standard library's; it raises ValueError for what is no JSON.
@@ -94,6 +103,8 @@ class Channel:
         self._connection = connection
         self._max_body_bytes = max_body_bytes
         self._sending = threading.Lock()
+        # What came along with what was asked for last.
+        self._ahead = b""
 
     def send(self, header: Header, body: bytes = b"") -> None:
         head = encode_frame_head(header, len(body))
@@ -107,6 +118,8 @@ class Channel:
 
     def receive_head(self) -> tuple[Header, int] | None:
         """Return the next header and the length of the body, which is still to be read; None when the server left."""
+        if not self._ahead:
+            self._ahead = self._connection.recv(_READ_AHEAD_BYTES)
         prefix = self._exactly(PREFIX.size)
         if not prefix:
             return None
@@ -124,14 +137,14 @@ class Channel:
         return data
 
     def _exactly(self, length: int) -> bytes:
-        if length == 0:
-            return b""
+        ahead = self._ahead
+        if length <= len(ahead):
+            self._ahead = ahead[length:]
+            return ahead[:length]
+        self._ahead = b""
+        parts = [ahead] if ahead else []
+        missing = length - len(ahead)
         # One allocation of the right size: this is where an image becomes the plugin's bytes.
-        data = self._connection.recv(length, socket.MSG_WAITALL)
-        if len(data) in (0, length):
-            return data
-        parts = [data]
-        missing = length - len(data)
         while missing and (data := self._connection.recv(missing, socket.MSG_WAITALL)):
             parts.append(data)
             missing -= len(data)

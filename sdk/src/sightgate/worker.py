@@ -20,7 +20,19 @@ from sightgate.errors import SightgateError, Unavailable
 from sightgate.execution import Failure, Runnable, call_plugin, call_plugin_batch, describe_exception
 from sightgate.loading import check_requirements, describe, load_classes, load_plugin
 from sightgate.manifest import Source
-from sightgate.protocol import CALL, ERROR, HELLO, PROGRESS, READY, RESULT, SANDBOX, STOP, Channel, ProtocolError
+from sightgate.protocol import (
+    CALL,
+    ERROR,
+    HELLO,
+    PROGRESS,
+    READY,
+    RESULT,
+    SANDBOX,
+    STOP,
+    Channel,
+    ProtocolError,
+    from_json,
+)
 from sightgate.reporting import set_report
 from sightgate.sandbox import Policy, apply, probe
 from sightgate.segment import Segment
@@ -120,12 +132,12 @@ class Worker:
         image_length = int(header["image"])
         if "shared_at" in header and self._segment is not None:
             image = self._segment.read(int(header["shared_at"]), image_length)
-            options = json.loads(self._channel.read(body_length))
+            options = from_json(self._channel.read(body_length))
         else:
             if not 0 <= image_length <= body_length:
                 raise ProtocolError("the image is longer than the body")
             image = self._channel.read(image_length)
-            options = json.loads(self._channel.read(body_length - image_length))
+            options = from_json(self._channel.read(body_length - image_length))
         return header["call"], {"image": image, "mime_type": header["mime_type"], "options": options}
 
     def _answer(self, plugin: Runnable, calls: list[tuple[str, dict[str, Any]]]) -> None:

@@ -106,7 +106,7 @@ class ToolRunner:
             self._registry.update_execution_metrics(plugin_name, outcome, elapsed_ms, outcome is not Outcome.SUCCESS)
             context = current_execution()
             if context is not None:
-                context.running_ms = elapsed_ms
+                context.running_ms = round(elapsed_ms, 3)
             if self._observer is not None:
                 self._observer.executed(plugin_name, outcome, elapsed_ms, envelope, context)
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import errno
 import hashlib
+import itertools
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -20,18 +19,15 @@ from app.governance.execution_context import current_execution
 from app.governance.lifecycle import Availability
 from app.plugins.sandbox.confinement import MAX_RESULT_BYTES, Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
-from app.plugins.sandbox.launch import how_it_ended
 from app.plugins.sandbox.standby import Standby, StandbyRules
-from app.plugins.sandbox.worker_process import Call, WorkerGone, WorkerProcess
+from app.plugins.sandbox.worker_process import Call, WorkerProcess
+from app.plugins.sandbox.worker_start import CannotStart, start_worker
 from app.plugins.sandbox.workers import Workers
-from sightgate.manifest import Limits, Manifest, ManifestError
+from sightgate.manifest import Limits, Manifest
 
 log = structlog.get_logger("sightgate.workers")
 
 LOOK_AT_MEMORY_EVERY = 32
-# What keeps a worker from starting for want of something of the machine's: no fault of the plugin, and it passes.
-_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT})
-
 # Told when no worker could be started, with the reason, and when one could be again.
 AvailabilityListener = Callable[[Availability, str], None]
 EvidenceListener = Callable[[Evidence], None]
@@ -107,6 +103,8 @@ class ProcessWorkers(Workers):
         self._options = options
         self._on_availability = on_availability
         self._on_evidence = on_evidence
+        # Names for calls that come without a context, and so without a name.
+        self._numbers = itertools.count()
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
@@ -152,7 +150,7 @@ class ProcessWorkers(Workers):
 
     async def run_async(self, payload: dict[str, Any]) -> Any:
         context = current_execution()
-        call_id = context.call_id if context is not None else uuid.uuid4().hex
+        call_id = context.call_id if context is not None else f"call-{next(self._numbers)}"
         worker = await self._take()
         if context is not None:
             context.worker_pid = worker.pid
@@ -244,16 +242,17 @@ class ProcessWorkers(Workers):
     async def _start(self) -> WorkerProcess:
         self._starting += 1
         worker: WorkerProcess | None = None
+        options = self._options
         try:
-            worker = await WorkerProcess.start(self._spec, self._options.confinement)
-            rows = await worker.ready(self._options.start_timeout_s)
-            self._check_row(rows[0] if rows else {})
-        except BaseException as failed:
-            status = await worker.end() if worker is not None else 0
-            raise self._start_failure(failed, worker, status) from failed
+            worker = await start_worker(self._spec, self._manifest, options.confinement, options.start_timeout_s)
+        except CannotStart as failed:
+            if not failed.passes:
+                self.unusable = failed.availability, failed.reason
+                self._on_availability(failed.availability, failed.reason)
+            raise PluginRefused("plugin_unavailable", failed.reason) from failed
         finally:
             self._starting -= 1
-            if worker is None or not worker.alive:
+            if worker is None:
                 self._wake_one(None)
                 self._look_for_standby()
         self.figures.started += 1
@@ -264,43 +263,6 @@ class ProcessWorkers(Workers):
         worker.on_gone = self._on_gone
         self._busy.add(worker)
         return worker
-
-    def _check_row(self, row: dict[str, Any]) -> None:
-        """Raise unless the worker holds the plugin that was discovered, unchanged."""
-        if "manifest" not in row:
-            availability = Availability.UNAVAILABLE if row.get("unavailable") is True else Availability.FAILED
-            raise _Unusable(availability, str(row.get("reason", "it did not say why"))[:2_000])
-        try:
-            changed = Manifest.from_data(row["manifest"]) != self._manifest
-        except ManifestError as broken:
-            raise _Unusable(Availability.FAILED, f"its manifest is broken: {broken}") from broken
-        if changed:
-            raise _Unusable(
-                Availability.FAILED, "its manifest is not the one it was discovered with; reload the plugin"
-            )
-
-    def _start_failure(self, failed: BaseException, worker: WorkerProcess | None, status: int) -> BaseException:
-        """Return what to raise for a worker that did not start, after telling why it is of no use."""
-        if isinstance(failed, _Unusable):
-            availability, reason = failed.availability, str(failed)
-        elif isinstance(failed, TimeoutError):
-            availability = Availability.FAILED
-            reason = f"it was not ready within {self._options.start_timeout_s:g} s"
-        elif isinstance(failed, WorkerGone):
-            # What broke the protocol was killed by us: how it ended then says nothing.
-            how = how_it_ended(status) if failed.left else str(failed)
-            availability, reason = Availability.FAILED, f"its worker ended while it was loading: {how}"
-        elif isinstance(failed, CallEnded):  # it took more than it may before it was asked for anything
-            availability, reason = Availability.FAILED, f"its worker was ended while it was loading: {failed.message}"
-        elif isinstance(failed, OSError):
-            availability, reason = Availability.FAILED, f"no worker could be started: {failed.strerror}"
-        else:
-            return failed
-        log.warning("worker did not start", plugin=self._spec.plugin, reason=reason, output=worker and worker.output())
-        if not (isinstance(failed, OSError) and failed.errno in _SHORTAGES):
-            self.unusable = availability, reason
-            self._on_availability(availability, reason)
-        return PluginRefused("plugin_unavailable", reason)
 
     def _give_back(self, worker: WorkerProcess) -> None:
         if not worker.alive:
@@ -404,9 +366,3 @@ class ProcessWorkers(Workers):
             self._reaper = asyncio.get_running_loop().call_later(
                 max(1.0, self._idle[0].idle_since - oldest), self._reap
             )
-
-
-class _Unusable(Exception):
-    def __init__(self, availability: Availability, reason: str) -> None:
-        super().__init__(reason)
-        self.availability = availability

@@ -41,26 +41,39 @@ class WorkerConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
+        # A small answer comes whole: then nothing is copied but its parts.
+        stream: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            stream = self._buffer
         try:
-            while len(buffer) >= self._needed:
-                header_length, body_length = PREFIX.unpack_from(buffer)
-                check_lengths(header_length, body_length, self._limit)
-                end_of_header = PREFIX.size + header_length
-                end = end_of_header + body_length
-                if len(buffer) < end:
-                    self._needed = end
-                    return
-                header = decode_header(bytes(buffer[PREFIX.size : end_of_header]), _from_json)
-                body = bytes(buffer[end_of_header:end])
-                del buffer[:end]
-                self._needed = PREFIX.size
-                self._on_frame(header, body)
+            done = self._cut(stream)
         except ProtocolError as broken:
             self._on_end(f"it broke the protocol: {broken}")
             if self.transport is not None:
                 self.transport.abort()
+            return
+        if stream is data:
+            self._buffer += data[done:]
+        else:
+            del self._buffer[:done]
+
+    def _cut(self, stream: bytes | bytearray) -> int:
+        """Hand the whole frames on; return where the rest begins."""
+        start, length = 0, len(stream)
+        while length - start >= self._needed:
+            header_length, body_length = PREFIX.unpack_from(stream, start)
+            check_lengths(header_length, body_length, self._limit)
+            body_start = start + PREFIX.size + header_length
+            end = body_start + body_length
+            if length < end:
+                self._needed = end - start
+                break
+            header = decode_header(bytes(stream[start + PREFIX.size : body_start]), _from_json)
+            body = bytes(stream[body_start:end])
+            start, self._needed = end, PREFIX.size
+            self._on_frame(header, body)
+        return start
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_end(LEFT)

@@ -103,7 +103,7 @@ class PluginExecutionService:
             return {}, build_error_envelope(refusal, plugin_name)
         context = current_execution()
         if context is not None:
-            context.waiting_ms = (self._clock() - began) * 1000
+            context.waiting_ms = round((self._clock() - began) * 1000, 3)
         code: str | None = "cancelled"
         try:
             result, envelope = await self._tool_runner.run_async(plugin_name, payload)
