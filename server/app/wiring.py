@@ -247,7 +247,9 @@ def _webhooks(settings: Settings, store: JobStore, metrics: Metrics) -> WebhookS
     if settings.webhook_secret is None:
         return NoWebhooks()
     retry = replace(DEFAULT_RETRY, max_attempts=settings.webhook_max_attempts)
-    rules = DeliveryRules(settings.webhook_secret.get_secret_value(), settings.webhook_timeout_s, retry)
+    rules = DeliveryRules(
+        settings.webhook_secret.get_secret_value(), settings.webhook_timeout_s, retry, settings.lease_s
+    )
     http = _outbound(settings, settings.webhook_allow_networks)
     return WebhookService(store, http, rules, metrics.called_webhook)
 

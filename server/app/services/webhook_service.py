@@ -26,8 +26,6 @@ AT_ONCE = 32
 LOOK_AGAIN_S = 2.0
 CHECK_S = 5.0
 STOP_S = 2.0
-# Beyond the longest call: what its bookkeeping may take on a slow disk.
-LEASE_EXTRA_S = 30.0
 GONE = 410
 DEFAULT_RETRY = RetryPolicy(max_attempts=8, backoff_s=10.0, factor=3.0, max_backoff_s=3600.0, jitter=0.5)
 
@@ -64,11 +62,15 @@ class NoWebhooks:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRules:
-    """The key that signs; the longest call, seconds; how often and when it is tried again."""
+    """The key that signs; the longest call, seconds; how often and when it is tried again.
+
+    ``lease_s``: how long after its longest call a delivery that was not noted is taken up again, by any server.
+    """
 
     secret: str
     timeout_s: float = 10.0
     retry: RetryPolicy = DEFAULT_RETRY
+    lease_s: float = 15.0
 
 
 class WebhookService:
@@ -122,7 +124,7 @@ class WebhookService:
         await self._http.close()
 
     async def _deliver(self) -> None:
-        lease = timedelta(seconds=self._rules.timeout_s + LEASE_EXTRA_S)
+        lease = timedelta(seconds=self._rules.timeout_s + self._rules.lease_s)
         while True:
             self._woken.clear()
             room = AT_ONCE - len(self._calls)

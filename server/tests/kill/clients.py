@@ -87,6 +87,9 @@ class Client(threading.Thread):
             query["priority"] = chance.randint(-5, 5)
         if chance.random() < 0.2:
             query["delay_s"] = round(chance.uniform(0, 1.5), 3)
+        if chance.random() < 0.3:
+            submission.webhook = True
+            query["webhook"] = self._cluster.receiver.url
         if chance.random() < 0.4:
             submission.max_attempts = chance.randint(2, 4)
             query["retry"] = json.dumps(

@@ -11,6 +11,8 @@ from support.postgres_server import PostgresServer
 from support.running_server import SERVE, Home, address_of, eventually, is_alive, living_descendants, make_home
 from support.stores import postgres_beside
 
+from kill.receiver import SECRET, Receiver
+
 LEASE_S = 3
 PATIENCE_S = 60.0
 SETTINGS = {
@@ -20,6 +22,9 @@ SETTINGS = {
     "lease_s": LEASE_S,
     "drain_s": 2,
     "large_result_bytes": 1024,
+    "webhook_secret": SECRET,
+    "webhook_timeout_s": 2,
+    "webhook_allow_networks": "127.0.0.0/8",
 }
 
 
@@ -100,9 +105,12 @@ class Member:
 class Cluster:
     """All members, and their database."""
 
-    def __init__(self, members: Sequence[Member], blobs: Path, postgres: PostgresServer | None = None) -> None:
+    def __init__(
+        self, members: Sequence[Member], blobs: Path, receiver: Receiver, postgres: PostgresServer | None = None
+    ) -> None:
         self.members = members
         self.blobs = blobs
+        self.receiver = receiver
         self.postgres = postgres
 
     @property
@@ -131,21 +139,21 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def sqlite_cluster(folder: Path) -> Iterator[Cluster]:
+def sqlite_cluster(folder: Path, receiver: Receiver) -> Iterator[Cluster]:
     """One server on SQLite."""
-    home = make_home(folder / "one", "toiling", **SETTINGS)
-    cluster = Cluster([Member(home)], home.data / "blobs")
+    home = make_home(folder / "one", "toiling", **SETTINGS, outbound_ports=receiver.port)
+    cluster = Cluster([Member(home)], home.data / "blobs", receiver)
     with _ended(cluster):
         yield cluster
 
 
 @contextlib.contextmanager
-def postgres_cluster(folder: Path) -> Iterator[Cluster]:
+def postgres_cluster(folder: Path, receiver: Receiver) -> Iterator[Cluster]:
     """Two servers that share a PostgreSQL and a folder of blobs."""
     with postgres_beside() as postgres:
-        shared = {"database_url": postgres.url, "blob_url": folder / "blobs"}
+        shared = {"database_url": postgres.url, "blob_url": folder / "blobs", "outbound_ports": receiver.port}
         homes = [make_home(folder / name, "toiling", **SETTINGS, **shared) for name in ("one", "two")]
-        cluster = Cluster([Member(home) for home in homes], folder / "blobs", postgres)
+        cluster = Cluster([Member(home) for home in homes], folder / "blobs", receiver, postgres)
         with _ended(cluster):
             yield cluster
 

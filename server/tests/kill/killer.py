@@ -27,6 +27,7 @@ class Killer(threading.Thread):
         self._cluster = cluster
         self._ledger = ledger
         self._stop_now = stop
+        self.has_killed_server = False
         self.kinds: dict[str, Callable[[], None]] = {
             "a server is killed": self._kill_server,
             "a worker is killed": self._kill_worker,
@@ -65,6 +66,7 @@ class Killer(threading.Thread):
     def _kill_server(self) -> None:
         """Also while it starts, and recovers what the one before it left."""
         self._member().kill()
+        self.has_killed_server = True
 
     def _terminate_server(self) -> None:
         member = self._member()

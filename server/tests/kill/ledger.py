@@ -22,6 +22,7 @@ class Submission:
     needs: tuple[str, ...] = ()
     after_rule: str = "success"
     max_attempts: int = 1
+    webhook: bool = False
     ids: tuple[str, ...] | None = None
     batch: str | None = None
 

@@ -15,11 +15,13 @@ from kill.clients import Client
 from kill.cluster import Cluster, postgres_cluster, sqlite_cluster
 from kill.killer import Killer
 from kill.ledger import Ledger
+from kill.receiver import Receiver, receiving
 from kill.stored import faults_of_store
-from kill.verdict import faults_of
+from kill.verdict import faults_of, faults_of_webhooks
 
 SETTLE_S = 120.0
-CLUSTERS: dict[str, Callable[[Path], AbstractContextManager[Cluster]]] = {
+TOLD_S = 60.0
+CLUSTERS: dict[str, Callable[[Path, Receiver], AbstractContextManager[Cluster]]] = {
     "sqlite": sqlite_cluster,
     "postgres": postgres_cluster,
 }
@@ -51,7 +53,7 @@ class Report:
 def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda line: None) -> Report:
     """Run the plan in ``folder``, and return what is wrong at the end."""
     ledger = Ledger()
-    with CLUSTERS[plan.on](folder) as cluster:
+    with receiving() as receiver, CLUSTERS[plan.on](folder, receiver) as cluster:
         cluster.start_all()
         _kill_while_clients_act(plan, cluster, ledger, tell)
         urls = cluster.urls()
@@ -59,6 +61,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda line: Non
             stuck = _wait_until_settled(http)
             jobs = _all_jobs(http)
             faults = faults_of(ledger, jobs, http) + stuck
+            faults += _wait_until_told(ledger, jobs, receiver)
         for member in cluster.members:
             code = member.terminate()
             if code:
@@ -81,7 +84,8 @@ def _kill_while_clients_act(plan: Plan, cluster: Cluster, ledger: Ledger, tell: 
         thread.start()
     until = time.monotonic() + plan.seconds
     told = time.monotonic()
-    while time.monotonic() < until and killer.is_alive() and not ledger.faults:
+    # On a busy machine little may have been killed when the time is over.
+    while (time.monotonic() < until or not killer.has_killed_server) and killer.is_alive() and not ledger.faults:
         time.sleep(0.2)
         if time.monotonic() - told > 60:
             told = time.monotonic()
@@ -104,6 +108,15 @@ def _wait_until_settled(http: httpx.Client) -> list[str]:
             shown = [http.get(f"/v1/jobs/{job['id']}").json() for job in left[:5]]
             return [f"{len(left)} jobs do not come to an end within {SETTLE_S:g} s: {shown}"]
         time.sleep(0.2)
+
+
+def _wait_until_told(ledger: Ledger, jobs: dict[str, dict[str, Any]], receiver: Receiver) -> list[str]:
+    """Return what is wrong with the webhooks. Those of a killed server come when their leases have run out."""
+    until = time.monotonic() + TOLD_S
+    while (faults := faults_of_webhooks(ledger, jobs, receiver.told())) and time.monotonic() < until:
+        time.sleep(0.2)
+    ledger.counts["webhooks that came"] = sum(map(len, receiver.told().values()))
+    return [*receiver.faults, *faults]
 
 
 def _all_jobs(http: httpx.Client) -> dict[str, dict[str, Any]]:

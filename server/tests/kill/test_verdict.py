@@ -12,7 +12,7 @@ import pytest
 
 from kill.clients import digest_of
 from kill.ledger import Ledger, Submission
-from kill.verdict import faults_of
+from kill.verdict import faults_of, faults_of_webhooks
 
 IMAGE = digest_of(b"image")
 
@@ -168,3 +168,17 @@ def test_a_batch_that_does_not_add_up_is_found(ledger: Ledger, jobs: dict[str, d
     ledger.accepted(batch, ("c", "d"), "batch-id")
     jobs |= {"c": job("c", "batch"), "d": job("d", "batch")}
     assert "the batch of batch says" in verdict(ledger, jobs)
+
+
+def test_a_webhook_that_never_came_or_told_another_end_is_found(
+    ledger: Ledger, jobs: dict[str, dict[str, Any]]
+) -> None:
+    ledger.submissions["first"].webhook = True
+    assert faults_of_webhooks(ledger, jobs, {"a": ["SUCCESS", "SUCCESS"]}) == []
+    for told, found in (
+        ({}, "a has a webhook"),
+        ({"a": ["SUCCESS", "FAILED"]}, "a ended as ['FAILED', 'SUCCESS']"),
+        ({"a": ["SUCCESS"], "b": ["SUCCESS"]}, "b has no webhook"),
+        ({"a": ["SUCCESS"], "z": ["SUCCESS"]}, "told of z"),
+    ):
+        assert found in "; ".join(faults_of_webhooks(ledger, jobs, told))

@@ -1,7 +1,7 @@
 """What must be true when all has settled, as a list of what is not."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +27,19 @@ def faults_of(ledger: Ledger, jobs: Jobs, http: httpx.Client) -> list[str]:
     found += _faults_of_submissions(ledger, jobs)
     found += _faults_of_needs(jobs)
     found += _faults_of_batches(ledger, jobs, http)
+    return found
+
+
+def faults_of_webhooks(ledger: Ledger, jobs: Jobs, told: Mapping[str, Sequence[str]]) -> list[str]:
+    """``told`` are the statuses that the receiver was told of each job: at least one, and none but its end."""
+    found = [f"a webhook told of {lost}, which is not there" for lost in told.keys() - jobs.keys()]
+    for job in jobs.values():
+        statuses = set(told.get(job["id"], ()))
+        submission = ledger.submissions.get(job["options"].get("tag", ""))
+        if statuses - {job["status"]}:
+            found.append(f"webhooks told that {job['id']} ended as {sorted(statuses)}; {_short(job)}")
+        if submission is not None and submission.webhook != bool(statuses):
+            found.append(f"{job['id']} has {'a' if submission.webhook else 'no'} webhook, and it was told {statuses}")
     return found
 
 

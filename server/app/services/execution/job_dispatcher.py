@@ -63,6 +63,7 @@ class JobDispatcher:
         # Plugins of jobs that were accepted here and may run at once: there is no need to look for those.
         self._fresh: set[str] = set()
         self._looked = False
+        self._nothing_waits = False
 
     def start(self) -> None:
         """Begin to take up jobs."""
@@ -127,6 +128,7 @@ class JobDispatcher:
             room = 0
         waiting = await self._find_waiting(room)
         self._waiting_for_seats = bool(waiting)
+        self._nothing_waits = room > 0 and not waiting
         free: dict[str, int] = {}
         for plugin in waiting:
             # A job whose input is being read has no seat yet; another one must not overtake it.
@@ -168,6 +170,9 @@ class JobDispatcher:
         if self._is_due():  # it became so meanwhile; what is due is not what comes next
             return
         self._due = due
+        # A job whose time came between the two looks is in neither: it would wait until something else wakes us.
+        if self._nothing_waits and await self._store.plugins_with_pending():
+            return
         rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
         if self._due is not None:
             until_due = max(0.0, (self._due - datetime.now(UTC)).total_seconds())
