@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import signal
 import socket
@@ -98,6 +99,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell that it serves."""
         await super().startup(sockets)
+        # What the start made lives as long as the server: each full collection would walk it again, for 80 ms.
+        gc.collect()
+        gc.freeze()
         self._on_serving()
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]

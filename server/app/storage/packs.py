@@ -54,7 +54,8 @@ def forget_pages(descriptor: int) -> None:
     Jobs that run at once do not read their inputs back, and memory that nobody has used for long is dear: with it, a
     blob of 150 KB cost 240 us of processor time to write and sync, without it 75.
     """
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    if hasattr(os, "posix_fadvise"):  # Linux has it, macOS has not
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def find(descriptor: int, digest: str) -> Place | None:

@@ -13,6 +13,7 @@ from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.plugins.loader.plugin_registry import PluginRegistry
 from app.services.execution.job_execution_service import JobExecutionService
+from app.services.execution.job_terms import JobTerms
 from app.storage.job_ids import new_job_id
 from app.storage.records import Job
 from app.wiring import Sightgate
@@ -172,6 +173,23 @@ async def test_many_jobs_all_end_once(server: Sightgate, plugin: Scripted) -> No
     results = [await ended(jobs, job_id) for job_id in ids]
     assert [job["result"] for job in results] == [{"number": number} for number in range(60)]
     assert len(plugin.seen) == 60
+
+
+async def test_a_try_whose_time_comes_while_the_dispatcher_looks_is_not_forgotten(
+    server: Sightgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at what may run now, then at what comes next: here the time comes in between."""
+    look = server.store.next_due
+
+    async def look_late() -> datetime | None:
+        await asyncio.sleep(0.3)
+        return await look()
+
+    monkeypatch.setattr(server.store, "next_due", look_late)
+    retry = {"max_attempts": 3, "codes": ["plugin_failed"], "backoff_s": 0.45, "factor": 1, "jitter": 0}
+    terms = JobTerms(retry=retry)
+    accepted = await server.job_execution.accept("scripted", payload(**{"raise": "not yet"}), terms)
+    assert (await ended(server.job_execution, accepted.job_id))["attempt"] == 3
 
 
 async def test_jobs_wait_for_a_plugin_that_is_disabled_and_run_when_it_is_enabled(home: Any) -> None:
