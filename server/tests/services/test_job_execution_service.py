@@ -179,14 +179,25 @@ async def test_a_try_whose_time_comes_while_the_dispatcher_looks_is_not_forgotte
     server: Sightgate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It looks at what may run now, then at what comes next: here the time comes in between."""
-    look = server.store.next_due
+    look, put_back = server.store.next_due, server.store.put_back
+    late = False
+
+    async def put_back_before_a_late_look(*given: Any, **named: Any) -> Any:
+        nonlocal late
+        released = await put_back(*given, **named)
+        late = True
+        return released
 
     async def look_late() -> datetime | None:
-        await asyncio.sleep(0.3)
+        nonlocal late
+        if late:
+            late = False
+            await asyncio.sleep(0.5)
         return await look()
 
+    monkeypatch.setattr(server.store, "put_back", put_back_before_a_late_look)
     monkeypatch.setattr(server.store, "next_due", look_late)
-    retry = {"max_attempts": 3, "codes": ["plugin_failed"], "backoff_s": 0.45, "factor": 1, "jitter": 0}
+    retry = {"max_attempts": 3, "codes": ["plugin_failed"], "backoff_s": 0.2, "factor": 1, "jitter": 0}
     terms = JobTerms(retry=retry)
     accepted = await server.job_execution.accept("scripted", payload(**{"raise": "not yet"}), terms)
     assert (await ended(server.job_execution, accepted.job_id))["attempt"] == 3
