@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.jobs import rounds, tally
+from benchmarks.jobs.catalog import QUEUES
+from benchmarks.jobs.figures import Figures, Growth, Listing, Row, Sample, Setting, read, save
+from benchmarks.jobs.images import numbered
+from benchmarks.jobs.report import render_page
+from benchmarks.sample import jpeg_of_150_kb
+
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.jobs import rounds, tally  # noqa: E402
-from benchmarks.jobs.catalog import QUEUES  # noqa: E402
-from benchmarks.jobs.figures import Figures, Growth, Listing, Row, Sample, Setting, read, save  # noqa: E402
-from benchmarks.jobs.images import numbered  # noqa: E402
-from benchmarks.jobs.report import render_page  # noqa: E402
-from benchmarks.sample import jpeg_of_150_kb  # noqa: E402
-
 NOTES_A_CALL = "import sys; from benchmarks.jobs import tally; tally.run(sys.stdin.buffer.read())"
 
 

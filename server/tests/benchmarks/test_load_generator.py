@@ -2,15 +2,10 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.load import Load, load  # noqa: E402
+from benchmarks.load import Load, load
 
 BODY = b"x" * 1234
 REQUEST = b"POST /analyze HTTP/1.1\r\nContent-Length: 1234\r\n\r\n" + BODY

@@ -4,12 +4,8 @@ import os
 import secrets
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.peers.processes import MARK, find_processes, measure_memory, stop  # noqa: E402
+from benchmarks.peers.processes import MARK, find_processes, measure_memory, stop
 
 # A child, and a grandchild whose parent ends at once and that ignores SIGTERM; then the three wait.
 SERVER = """

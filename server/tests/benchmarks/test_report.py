@@ -1,20 +1,15 @@
 """The table and the plot show given figures, with right ratios, and say what is missing or wrong."""
 
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.load import Load  # noqa: E402
-from benchmarks.peers.figures import Case, Figures, Sample, Server, Setting, read, save  # noqa: E402
-from benchmarks.peers.plot import render_plot  # noqa: E402
-from benchmarks.peers.processes import Memory  # noqa: E402
-from benchmarks.peers.report import render_page  # noqa: E402
-from benchmarks.server_profile import count_samples, render_shares  # noqa: E402
+from benchmarks.load import Load
+from benchmarks.peers.figures import Case, Figures, Sample, Server, Setting, read, save
+from benchmarks.peers.plot import render_plot
+from benchmarks.peers.processes import Memory
+from benchmarks.peers.report import render_page
+from benchmarks.server_profile import count_samples, render_shares
 
 NULL, STATS = Case("null", "JSON", 16), Case("stats", "JSON", 16)
 

@@ -1347,7 +1347,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The result. For `Accept: text/event-stream`, of a plugin that reports progress, events instead: `progress`, and `end` with the status and body of the answer. */
+            /** @description The result. For `Accept: text/event-stream`, of a plugin that reports progress: events `progress`, and `end` with the status and body of the answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1477,7 +1477,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The result. For `Accept: text/event-stream`, of a plugin that reports progress, events instead: `progress`, and `end` with the status and body of the answer. */
+            /** @description The result. For `Accept: text/event-stream`, of a plugin that reports progress: events `progress`, and `end` with the status and body of the answer. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -82,7 +82,7 @@ function outcome(name: string): HTMLElement {
   const list = screen.getByRole('list', { name: 'Plugins run on this image' });
   const row = within(list)
     .getAllByRole('listitem')
-    .find((item) => item.textContent?.includes(name));
+    .find((item) => item.textContent.includes(name));
   if (row === undefined) throw new Error(`${name} was not run`);
   return row;
 }

@@ -45,6 +45,7 @@ export default function AnalyzeView() {
   const take = useCallback(
     (files: readonly File[]) => {
       if (files.length === 0) return;
+      void loadResults();
       addImages(files, (file) => refusalOf(file, mostBytes));
       setCamera(false);
     },
@@ -59,11 +60,6 @@ export default function AnalyzeView() {
     useFsAccessApi: false,
   });
   usePaste(take);
-  useEffect(() => {
-    // It will be wanted as soon as there is an image.
-    const soon = setTimeout(() => void loadResults(), 500);
-    return () => clearTimeout(soon);
-  }, []);
   useFirstChoice(plugins.offered.length > 0 ? plugins.offered : null);
 
   const selected = plugins.offered.filter(({ plugin }) => chosen.includes(plugin.name));
