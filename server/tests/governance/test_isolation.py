@@ -101,12 +101,13 @@ def test_a_plugin_that_clings_to_life_dies_with_a_killed_server_too(tmp_path: Pa
 
 def take_out_of_its_groups(pid: int) -> None:
     """Let no other server that starts on this machine meanwhile end the worker with the groups of the dead one."""
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        group = Path("/sys/fs/cgroup", controllers, path.lstrip("/"))
-        if group.name.startswith("sightgate-"):
-            with suppress(OSError):  # version 2 takes none beside groups
-                (group.parent / "cgroup.procs").write_text(str(pid))
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for line in (thread / "cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            group = Path("/sys/fs/cgroup", controllers, path.lstrip("/"))
+            if group.name.startswith("sightgate-"):
+                with suppress(OSError):  # version 2 takes none beside groups
+                    (group.parent / "tasks").write_text(thread.name)
 
 
 def any_thread_runs(pid: int) -> bool:
