@@ -101,7 +101,7 @@ async def _fails_and_leaves_nothing(spec: WorkerSpec, confinement: Confinement, 
 
 
 def _descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def _children() -> list[int]:
