@@ -29,6 +29,7 @@ _CAPABILITIES: Mapping[str, str] = {
     "processes": "processes",
     "programs": "processes",
     "signals": "",
+    "scheduling": "",
     "server_memory": "",
 }
 

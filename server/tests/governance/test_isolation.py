@@ -1,7 +1,11 @@
 """A discovered plugin never runs in the server, and its process holds nothing of the server's."""
 
 import json
+import os
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,3 +79,46 @@ def test_workers_die_with_the_server_however_it_dies(tmp_path: Path):
         assert workers
         server.kill()
         eventually(lambda: not any(is_alive(pid) for pid in workers), "end of the workers")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no filter of system calls elsewhere")
+@pytest.mark.parametrize("options", [{}, {"without_main_thread": True}], ids=["as it is", "without its main thread"])
+def test_a_plugin_that_clings_to_life_dies_with_a_killed_server_too(tmp_path: Path, options: dict[str, bool]):
+    with running(make_home(tmp_path, "clinging")) as server:
+        server.accepted("clinging", options)
+        scratches = server.home.data / "scratch"
+        (told,) = eventually(lambda: list(scratches.glob("worker-*/clings")), "plugin that clings")
+        pid = int(told.read_text())
+        take_out_of_its_groups(pid)
+        assert any_thread_runs(pid)
+        server.kill()
+        try:
+            eventually(lambda: not any_thread_runs(pid), "end of the worker")
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def take_out_of_its_groups(pid: int) -> None:
+    """Let no other server that starts on this machine meanwhile end the worker with the groups of the dead one."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for line in (thread / "cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            group = Path("/sys/fs/cgroup", controllers, path.lstrip("/"))
+            if group.name.startswith("sightgate-"):
+                with suppress(OSError):  # version 2 takes none beside groups
+                    (group.parent / "tasks").write_text(thread.name)
+
+
+def any_thread_runs(pid: int) -> bool:
+    """Tell whether a process runs, if only a part of it: without its main thread it looks like a zombie."""
+    for status in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            if status.read_text().rpartition(")")[2].split()[0] not in "ZX":
+                return True
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no filter of system calls elsewhere")
+def test_a_worker_cannot_change_when_and_where_the_server_runs(guarded: RunningServer):
+    assert guarded.row("snooping")["isolation"]["scheduling"] == "denied"

@@ -63,6 +63,47 @@ def test_a_server_that_moved_makes_its_groups_beside_itself() -> None:
     assert base_of(Path("/sys/fs/cgroup/app.scope")) == Path("/sys/fs/cgroup/app.scope")
 
 
+def began(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def ended() -> int:
+    gone = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    gone.wait(30)
+    return gone.pid
+
+
+def test_a_group_is_its_makers_own_as_long_as_that_runs(tmp_path: Path) -> None:
+    mine, dead = os.getpid(), ended()
+    kept = {f"sightgate-{mine}-{began(mine)}-aa", f"sightgate-{mine}-bb", f"sightgate-{mine}-0-cc", "sightgate-other"}
+    gone = {f"sightgate-{mine}-1-dd", f"sightgate-{dead}-{began(mine)}-ee", f"sightgate-{dead}-ff", "sightgate-x-gg"}
+    for name in kept | gone:
+        (tmp_path / name).mkdir()
+    Cgroups((tmp_path,), 2).sweep()
+    assert {folder.name for folder in tmp_path.iterdir()} == kept
+
+
+def test_the_worker_of_a_dead_server_is_ended_although_the_servers_number_is_anothers() -> None:
+    found = Cgroups.detect()
+    if found is None:
+        pytest.skip("no control group may be made here")
+    mine = found.make(64)
+    renamed = [folder.with_name(f"sightgate-{os.getpid()}-1-{secrets.token_hex(6)}") for folder in mine.folders]
+    dead = Cgroup(tuple(renamed), mine.version)
+    try:
+        for folder in renamed:
+            folder.mkdir()
+        with subprocess.Popen([sys.executable, "-c", WAITING], stdin=subprocess.PIPE) as left:
+            dead.add(left.pid)
+            found.sweep()
+            assert left.wait(30) == -9
+        assert not any(folder.exists() for folder in renamed)
+        assert all(folder.exists() for folder in mine.folders)
+    finally:
+        dead.end()
+        mine.end()
+
+
 class Scope:
     """A group of version 2 with one controller to hand on, as a scope of systemd's is: processes are put in."""
 

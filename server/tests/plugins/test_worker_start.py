@@ -1,5 +1,8 @@
 import asyncio
+import contextlib
+import gc
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +10,9 @@ from typing import Any
 
 import pytest
 import uvloop
+from support.running_server import is_alive, living_descendants
 
+from app.plugins.sandbox.cgroups import Cgroup, Cgroups
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.launch import NICER_BY
 from app.plugins.sandbox.worker_process import WorkerProcess
@@ -56,3 +61,51 @@ async def test_a_worker_leaves_the_processors_to_the_server_first(tmp_path: Path
         assert os.getpriority(os.PRIO_PROCESS, worker.pid) == expected
     finally:
         await worker.end()
+
+
+ENDS_AT_ONCE = shutil.which("false") or "/bin/false"
+# More than a socket holds: to send it fails for certain when nobody reads.
+MUCH = {"told": "x" * 4_000_000}
+
+
+async def test_an_interpreter_that_ends_at_once_leaves_nothing_open(tmp_path: Path) -> None:
+    spec = WorkerSpec(Source("path", str(tmp_path / "quick.py"), "quick"), "quick", ENDS_AT_ONCE, config=MUCH)
+    await _fails_and_leaves_nothing(spec, Confinement(tmp_path / "scratch"), "Broken pipe")
+
+
+async def test_a_group_that_refuses_the_worker_leaves_nothing_open_or_running(tmp_path: Path) -> None:
+    (tmp_path / "quick.py").write_text(PLUGIN)
+    spec = WorkerSpec(Source("path", str(tmp_path / "quick.py"), "quick"), "quick")
+    await _fails_and_leaves_nothing(
+        spec, Confinement(tmp_path / "scratch", cgroups=Closed((tmp_path,), 2)), "No such file"
+    )
+
+
+class Closed(Cgroups):
+    """Groups that can be made, and take no process."""
+
+    def make(self, memory_mb: int) -> Cgroup:
+        folder = self._bases[0] / "group"
+        folder.mkdir()
+        return Cgroup((folder,), self.version)
+
+
+async def _fails_and_leaves_nothing(spec: WorkerSpec, confinement: Confinement, how: str) -> None:
+    with contextlib.suppress(OSError):  # the first makes what lasts: a thread, a canary
+        await WorkerProcess.start(spec, confinement)
+    before = (_descriptors(), living_descendants(os.getpid()), sorted(confinement.scratch_root.parent.rglob("*")))
+    for _ in range(5):
+        with pytest.raises(OSError, match=how):
+            await WorkerProcess.start(spec, confinement)
+    gc.collect()
+    after = (_descriptors(), living_descendants(os.getpid()), sorted(confinement.scratch_root.parent.rglob("*")))
+    assert after == before
+    assert not [pid for pid in _children() if not is_alive(pid)], "nobody took its exit status"
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _children() -> list[int]:
+    return [int(pid) for listing in Path("/proc/self/task").glob("*/children") for pid in listing.read_text().split()]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ DENIED, OPEN = "denied", "open"
 def probe(canary: str, scratch: str, server_pid: int) -> dict[str, str]:
     """Return for each capability ``denied`` or ``open``, and the ``user`` that this process runs as.
 
-    ``read_outside`` tries the canary, ``write_outside`` the folder above the scratch folder; ``server`` tries to read
-    the server's environment and to signal it.
+    ``read_outside`` tries the canary, ``write_outside`` the folder above the scratch folder; ``signals``,
+    ``scheduling`` and ``server_memory`` try the server: to signal it, to change when and where it runs, and to read its
+    environment.
     """
     return {
         "network": _tried(_open_socket),
@@ -23,6 +25,7 @@ def probe(canary: str, scratch: str, server_pid: int) -> dict[str, str]:
         "processes": _tried(_fork),
         "programs": _tried(_execute),
         "signals": _tried(lambda: os.kill(server_pid, 0)),
+        "scheduling": _tried(lambda: _reschedule(server_pid)),
         "server_memory": _tried(lambda: Path(f"/proc/{server_pid}/environ").read_bytes()),
         "user": str(os.getuid()),
     }
@@ -55,6 +58,17 @@ def _fork() -> None:
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
+
+
+def _reschedule(pid: int) -> None:
+    # To what it is already: nothing changes where this is open.
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid))
+        return
+    if sys.platform == "linux":
+        os.sched_setaffinity(pid, os.sched_getaffinity(pid))
+    else:
+        raise PermissionError
 
 
 def _execute() -> None:

@@ -9,9 +9,9 @@ import errno
 import os
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sightgate.sandbox.kernel import PR_SET_SECCOMP, prctl
+from sightgate.sandbox.kernel import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_SECCOMP, prctl
 
 MODE_FILTER = 2
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
@@ -20,6 +20,7 @@ _CLONE_THREAD = 0x10000
 _X32_BIT = 0x40000000
 # Offsets in struct seccomp_data: number, architecture, low halves of the first two arguments (little endian).
 _NUMBER, _ARCHITECTURE, _FIRST, _SECOND = 0, 4, 16, 24
+_PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -84,7 +85,23 @@ ALWAYS: Mapping[str, Mapping[str, int]] = {
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
 _KILL = {"x86_64": (62, 234), "aarch64": (129, 131)}  # kill, tgkill: to the process itself only
-_PRLIMIT = {"x86_64": 302, "aarch64": 261}
+# What takes a process by its number, to slow it or to bind it: the process itself only, as 0 or by its number. A filter
+# cannot tell the numbers of its own threads from those of other processes: a thread names itself by 0.
+_BY_NUMBER: Mapping[str, Mapping[str, int]] = {
+    "x86_64": {"prlimit64": 302, "sched_setaffinity": 203, "migrate_pages": 256, "move_pages": 279},
+    "aarch64": {"prlimit64": 261, "sched_setaffinity": 122, "migrate_pages": 238, "move_pages": 239},
+}
+# The same, where the first argument tells whether the second is a process, a group or a user: processes only.
+_BY_KIND: Mapping[str, Mapping[int, int]] = {
+    "x86_64": {141: _PRIO_PROCESS, 251: _IOPRIO_WHO_PROCESS},  # setpriority, ioprio_set
+    "aarch64": {140: _PRIO_PROCESS, 30: _IOPRIO_WHO_PROCESS},
+}
+_PRCTL = {"x86_64": 157, "aarch64": 167}
+# Who is told by a signal, of the caller's choice, when a file is ready: another way to kill.
+_OWNER_OF_A_FILE: Mapping[str, Mapping[int, tuple[int, int]]] = {
+    "x86_64": {72: (8, 15), 16: (0x8901, 0x8902)},  # fcntl F_SETOWN, F_SETOWN_EX; ioctl FIOSETOWN, SIOCSPGRP
+    "aarch64": {25: (8, 15), 29: (0x8901, 0x8902)},
+}
 
 
 def supported() -> bool:
@@ -113,21 +130,43 @@ def build(machine: str, pid: int, *, network: bool, processes: bool) -> bytes:
         lines += [_line(_GREATER_EQUAL, _X32_BIT, 0, 1), _line(_RETURN, _KILL_PROCESS)]
     for number in sorted(denied.values()):
         lines += [_line(_EQUAL, number, 0, 1), _fail(errno.EPERM)]
+    itself = (0, pid)
     if not processes:
         # The C library falls back to clone, whose flags a filter can see: threads yes, processes no.
         lines += [_line(_EQUAL, _CLONE3, 0, 1), _fail(errno.ENOSYS)]
-        lines += _unless(_CLONE[machine], _FIRST, [_line(_SET, _CLONE_THREAD, 1, 0)])
+        lines += _where(_CLONE[machine], [_line(_LOAD, _FIRST), _line(_SET, _CLONE_THREAD, 1, 0), _fail(errno.EPERM)])
         for number in _KILL[machine]:
-            lines += _unless(number, _FIRST, [_line(_EQUAL, pid, 1, 0)])
-    lines += _unless(_PRLIMIT[machine], _FIRST, [_line(_EQUAL, 0, 2, 0), _line(_EQUAL, pid, 1, 0)])
+            lines += _where(number, _only(_FIRST, (pid,)))
+        for number, commands in _OWNER_OF_A_FILE[machine].items():
+            lines += _where(number, _none_of(_SECOND, commands))
+    for number in _BY_NUMBER[machine].values():
+        lines += _where(number, _only(_FIRST, itself))
+    for number, process in _BY_KIND[machine].items():
+        lines += _where(number, _only(_FIRST, (process,)) + _only(_SECOND, itself))
+    # A worker dies with the server. Where it may start processes it can leave some behind anyhow, and libraries bind
+    # those to the worker by the same call.
+    kept = (PR_SET_DUMPABLE,) if processes else (PR_SET_DUMPABLE, PR_SET_PDEATHSIG)
+    lines += _where(_PRCTL[machine], _none_of(_FIRST, kept))
     lines.append(_line(_RETURN, _ALLOW))
     return b"".join(lines)
 
 
-def _unless(number: int, argument: int, tests: list[bytes]) -> list[bytes]:
-    """Return lines that fail call ``number`` with EPERM unless a test on its argument jumps over the failure."""
-    body = [_line(_LOAD, argument), *tests, _fail(errno.EPERM), _line(_LOAD, _NUMBER)]
+def _where(number: int, body: list[bytes]) -> list[bytes]:
+    """Return lines that do ``body`` for call ``number``."""
+    body = [*body, _line(_LOAD, _NUMBER)]
     return [_line(_EQUAL, number, 0, len(body)), *body]
+
+
+def _only(argument: int, allowed: Sequence[int]) -> list[bytes]:
+    """Return lines that fail with EPERM unless the argument is one of ``allowed``."""
+    tests = [_line(_EQUAL, value, len(allowed) - index, 0) for index, value in enumerate(allowed)]
+    return [_line(_LOAD, argument), *tests, _fail(errno.EPERM)]
+
+
+def _none_of(argument: int, denied: Sequence[int]) -> list[bytes]:
+    """Return lines that fail with EPERM if the argument is one of ``denied``."""
+    tests = [line for value in denied for line in (_line(_EQUAL, value, 0, 1), _fail(errno.EPERM))]
+    return [_line(_LOAD, argument), *tests]
 
 
 def _fail(code: int) -> bytes:

@@ -21,6 +21,8 @@ _ROOT = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("memory", "pids")
 _TASKS_MAX = 4096
 _PREFIX = "sightgate"
+_PROC = Path("/proc")
+_UNKNOWN = "0"
 _TRIAL_MB = 64
 
 
@@ -131,13 +133,12 @@ class Cgroups:
         """Remove the groups of servers that were killed."""
         for base in self._bases:
             for folder in base.glob(f"{_PREFIX}-*-*"):
-                owner = folder.name.split("-")[1]
-                if not (Path("/proc") / owner).exists():
+                if not _owner_lives(folder.name):
                     Cgroup((folder,), self.version).end()
 
     def make(self, memory_mb: int) -> Cgroup:
         """Make a group with a memory limit in MiB. Raises OSError."""
-        name = f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(6)}"
+        name = f"{_PREFIX}-{os.getpid()}-{_began(os.getpid())}-{secrets.token_hex(6)}"
         group = Cgroup(tuple(base / name for base in self._bases), self.version)
         try:
             for folder in group.folders:
@@ -163,6 +164,28 @@ class Cgroups:
         for name, value in optional.items():
             with contextlib.suppress(OSError):
                 _write(memory / name, value)
+
+
+def _owner_lives(name: str) -> bool:
+    """Tell whether the server that made the group of this name still runs.
+
+    The number of a dead one may be another process's by now, even another server's: the name tells when it began too.
+    A name without that, or a process that may not be looked into, is judged by the number alone.
+    """
+    _, number, *rest = name.split("-")
+    if not number.isdecimal() or not (_PROC / number).exists():
+        return False
+    told = rest[0] if len(rest) > 1 else _UNKNOWN
+    began = _began(int(number))
+    return _UNKNOWN in (told, began) or told == began
+
+
+def _began(pid: int) -> str:
+    """Return when a process began, in clock ticks since the system's start."""
+    with contextlib.suppress(OSError, IndexError):
+        # The name of the program, in brackets, may hold anything.
+        return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    return _UNKNOWN
 
 
 def _candidates(may_move: bool) -> list[tuple[tuple[Path, ...], int]]:

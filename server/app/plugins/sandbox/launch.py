@@ -32,6 +32,8 @@ _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 NICER_BY = 5
+# The longest that the kernel may take to end a process, seconds.
+END_S = 30.0
 
 # The kernel ends a worker when the thread that started it ends: one lasting thread starts them all.
 _launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sightgate-launch")
@@ -65,8 +67,7 @@ def _launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
         user = unprivileged_user(spec, scratch) if confinement.enforce else None
         if user is not None:
             os.chown(scratch, user, user)
-        launched = _start(spec, scratch, cgroup)
-        undo.callback(launched.process.kill)
+        launched = _start(spec, scratch, cgroup, undo)
         if cgroup is not None:
             cgroup.add(launched.process.pid)
         # Plugins may take all processors; the server, which owes every caller an answer, goes first.
@@ -79,18 +80,19 @@ def _launch(spec: WorkerSpec, confinement: Confinement) -> Launched:
     return launched
 
 
-def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None) -> Launched:
+def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None, undo: contextlib.ExitStack) -> Launched:
+    """Start the process; whatever comes after, ``undo`` takes back all that was opened and started here."""
     mark = new_mark()
-    with contextlib.ExitStack() as theirs_end, contextlib.ExitStack() as undo:
+    with contextlib.ExitStack() as theirs_end:
         ours, theirs = socket.socketpair()
-        output, output_end = os.pipe()
-        segment = SharedSegment.make()
         undo.callback(ours.close)
+        theirs_end.callback(theirs.close)
+        output, output_end = os.pipe()
         undo.callback(os.close, output)
+        theirs_end.callback(os.close, output_end)
+        segment = SharedSegment.make()
         if segment is not None:
             undo.callback(segment.close)
-        theirs_end.callback(theirs.close)
-        theirs_end.callback(os.close, output_end)
         process = subprocess.Popen(
             [*worker_command(spec), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
@@ -101,8 +103,16 @@ def _start(spec: WorkerSpec, scratch: Path, cgroup: Cgroup | None) -> Launched:
             cwd=scratch,
             start_new_session=True,
         )
-        undo.pop_all()
+        undo.callback(_end, process)
     return Launched(process, ours, output, scratch, mark, cgroup, segment)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that nobody was told of, with what it started in its group, and take its exit status."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(END_S)
 
 
 def worker_command(spec: WorkerSpec) -> list[str]:

@@ -79,5 +79,6 @@ export const TRIED: readonly (readonly [fact: string, permission: string, words:
   ['processes', 'processes', 'Start processes'],
   ['programs', 'processes', 'Run other programs'],
   ['signals', '', 'Send signals to other processes'],
+  ['scheduling', '', 'Slow other processes, or bind them to processors'],
   ['server_memory', '', 'Read the server’s memory'],
 ];
