@@ -492,6 +492,18 @@ async def test_a_large_image_is_not_hashed_on_the_event_loop(monkeypatch: pytest
     assert hashing.threads[2:] == [threading.main_thread()]
 
 
+async def test_a_call_that_is_cancelled_while_its_image_is_hashed_is_not_begun() -> None:
+    desk, context = Desk(ends=100, quarantine_after=1), ExecutionContext("c1")
+    await desk.call(code="plugin_crashed")
+    set_current_execution(context)
+    call = desk.start(0, image=PNG + bytes(HASHED_AT_ONCE))
+    await asyncio.sleep(0)
+    context.cancelled = True
+    assert code_of(await call) == "cancelled"
+    assert desk.tasks.begun == [None]
+    assert desk.service.free_seats("ant") == 1
+
+
 async def test_time_outs_do_not_put_an_input_into_quarantine() -> None:
     desk = Desk(ends=100, quarantine_after=1)
     await desk.call(code="plugin_timeout")
@@ -565,7 +577,7 @@ async def test_real_workers_that_end_together_make_the_plugin_rest_once(home: An
                 os._exit(3)
         """,
     )
-    server = await home.start(breaker_ends=2, breaker_rest_s=600.0)
+    server = await home.start(breaker_ends=2, breaker_rest_s=600.0, breaker_longest_rest_s=100_000.0)
     run = server.plugin_execution.execute_async
     answers = await asyncio.gather(*(run("crasher", payload()) for _ in range(6)))
     assert [code_of(answer) for answer in answers] == 6 * ["plugin_crashed"]

@@ -97,6 +97,7 @@ class PluginExecutionService:
             desk, trial = await self._admit(plugin_name, payload)
             if not desk.seats.try_take():
                 await self._wait_for_seat(desk, trial, patient)
+            _refuse_cancelled(desk, trial)
         except GovernedError as refusal:
             if self._observer is not None:
                 self._observer.refused(plugin_name, refusal.code)
@@ -227,10 +228,6 @@ class PluginExecutionService:
         except BaseException:
             desk.breaker.give_up_trial(trial)
             raise
-        if context is not None and context.cancelled:
-            desk.seats.release()
-            desk.breaker.give_up_trial(trial)
-            raise CallEnded("cancelled")
 
     def _learn(self, plugin_name: str, desk: _Desk, code: str | None, trial: int) -> None:
         if code is None and desk.breaker.state is BreakerState.CLOSED:
@@ -278,6 +275,15 @@ def _check_deadline() -> None:
     deadline = context.deadline if context is not None else None
     if deadline is not None and deadline <= asyncio.get_running_loop().time():
         raise PluginRefused("deadline_exceeded")
+
+
+def _refuse_cancelled(desk: _Desk, trial: int) -> None:
+    """Give the seat on if somebody asked for the call's end while it was being admitted. Raises CallEnded."""
+    context = current_execution()
+    if context is not None and context.cancelled:
+        desk.seats.release()
+        desk.breaker.give_up_trial(trial)
+        raise CallEnded("cancelled")
 
 
 def _resting(breaker: Breaker) -> PluginRefused:
