@@ -10,7 +10,8 @@ OUTPUT_CHARACTERS = 2_000
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """How it ended and what with: the code and its details (signal or exit code), the end of what the worker printed,
-    the SHA-256 of the image, the plugin's version, the time (ISO 8601, UTC).
+    the SHA-256 of the image (empty if several were in the worker together), the plugin's version, the time (ISO 8601,
+    UTC).
     """
 
     code: str

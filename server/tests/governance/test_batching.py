@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from support.errors import assert_error
-from support.images import PHOTO, TRUNCATED_JPEG, encoded
+from support.images import PHOTO, TRUNCATED_JPEG, colored, encoded
 from support.running_server import RunningServer, eventually, make_home, running
 
 EIGHT = 8
@@ -16,6 +18,14 @@ EIGHT = 8
 @pytest.fixture(scope="module")
 def batching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     home = make_home(tmp_path_factory.mktemp("batching"), "batching", "answering", breaker_ends=1_000)
+    with running(home) as started:
+        yield started
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[RunningServer]:
+    """A server whose breaker opens at the fourth end, and that lets nobody wait for long."""
+    home = make_home(tmp_path, "batching", breaker_ends=4, quarantine_after=3, max_wait_s=1.0)
     with running(home) as started:
         yield started
 
@@ -81,17 +91,58 @@ def test_what_the_gate_refuses_never_reaches_the_batch(batching: RunningServer):
 
 
 @pytest.mark.parametrize(("how", "code"), [("exits", "plugin_crashed"), ("hangs", "plugin_timeout")])
-def test_the_end_of_the_worker_is_told_to_every_call_of_the_batch_and_the_next_one_works(
-    batching: RunningServer, how: str, code: str
-):
-    answers, bad = together(batching, {"how": how})
+def test_whoever_ends_the_worker_fails_alone_and_is_named(batching: RunningServer, how: str, code: str):
+    before = batching.row("batching")
+    image = colored(len(how))
+    answers, bad = together(batching, {"how": how}, image)
+    assert [result["tag"] for result in results(answers)] == list(range(EIGHT - 1))
     assert bad is not None
     assert_error(bad, 400, code)
-    for answer in answers:  # those that came into another batch than the odd one have their result
-        if answer.status_code != 200:
-            assert_error(answer, 400, code)
-    again, _ = together(batching)
-    results(again)
+    after = batching.row("batching")
+    assert after["error_count"] == before["error_count"] + 1
+    assert after["health"]["workers"]["ended_in_call"] == before["health"]["workers"]["ended_in_call"] + 2
+    named = [failure["image_sha256"] for failure in after["failures"] if failure["code"] == code]
+    assert sorted(named) == ["", sha256(image).hexdigest()]
+
+
+@pytest.mark.parametrize("how", ["exits in company", "needs too much in company"])
+def test_calls_that_end_their_worker_only_together_are_all_answered(batching: RunningServer, how: str):
+    before = batching.row("batching")
+    answers, odd = together(batching, {"how": how, "tag": EIGHT - 1})
+    assert odd is not None
+    assert [result["tag"] for result in results([*answers, odd])] == list(range(EIGHT))
+    after = batching.row("batching")
+    assert after["health"]["workers"]["ended_in_call"] == before["health"]["workers"]["ended_in_call"] + 1
+    assert after["error_count"] == before["error_count"]
+
+
+def test_an_image_that_ends_workers_is_refused_and_those_beside_it_never(strict: RunningServer):
+    killer = colored(77)
+    for _ in range(3):
+        answers, bad = together(strict, {"how": "exits"}, killer)
+        results(answers)
+        assert bad is not None
+        assert_error(bad, 400, "plugin_crashed")
+    health = strict.row("batching")["health"]
+    assert (health["breaker"], health["quarantined_inputs"]) == ("closed", [sha256(killer).hexdigest()])
+    answers, bad = together(strict, None, killer)
+    results(answers)
+    assert bad is not None
+    assert_error(bad, 400, "input_quarantined")
+
+
+def test_calls_beside_one_that_hangs_wait_for_it_but_not_beyond_their_deadline(strict: RunningServer):
+    query = {"plugin": "batching", "timeout_s": "4.5"}  # the batch hangs for 3 s, then the one to blame for 3 s
+    with ThreadPoolExecutor(EIGHT) as pool:
+        hanging = pool.submit(strict.analyze, "batching", {"how": "hangs"})
+        eventually(lambda: strict.row("batching")["in_flight"] == 1, "the call that is called again first")
+        patient = [pool.submit(strict.analyze, "batching", {"tag": tag}) for tag in range(EIGHT - 2)]
+        hurried = pool.submit(
+            strict.http.post, "/v1/analyze", params=query, content=PHOTO, headers={"content-type": ""}
+        )
+        assert [result["tag"] for result in results([call.result() for call in patient])] == list(range(EIGHT - 2))
+        assert_error(hurried.result(), 400, "deadline_exceeded")
+        assert_error(hanging.result(), 400, "plugin_timeout")
 
 
 def test_a_caller_that_leaves_takes_nobody_along(batching: RunningServer):

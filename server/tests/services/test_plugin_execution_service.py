@@ -1,6 +1,7 @@
 """Admission: who may run now, and who is told what."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from app.governance.errors import CallEnded, PluginNotFound, PluginRefused
 from app.governance.execution_context import ExecutionContext, set_current_execution
+from app.governance.image_digest import HASHED_AT_ONCE
 from app.governance.lifecycle import Availability
 from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
 from app.plugins.runtime.tool_runner import ToolRunner
@@ -280,6 +282,62 @@ async def test_while_one_tries_the_others_are_refused() -> None:
     assert code_of(await desk.call()) is None
 
 
+async def test_a_burst_of_calls_whose_workers_end_is_one_rest() -> None:
+    desk = Desk(ends=5)
+    desk.tasks._capacity = 10
+    calls = [desk.start(number, image=sample_png(number + 1, 1)) for number in range(10)]
+    await settle()
+    for number in range(10):
+        desk.tasks.ends[number].set_exception(CallEnded("plugin_crashed"))
+    assert [code_of(answer) for answer in await asyncio.gather(*calls)] == 10 * ["plugin_crashed"]
+    assert desk.service.health("ant").rests == 1
+    assert desk.service.retry_after_s("ant") == 30.0
+
+
+@pytest.mark.parametrize("end", ["plugin_timeout", "cancelled", None])
+async def test_what_was_in_flight_when_it_began_to_rest_does_not_decide_its_trial(end: str | None) -> None:
+    desk = Desk(ends=1)
+    desk.tasks._capacity = 3
+    before = desk.start(0)
+    await settle()
+    await desk.call(code="plugin_timeout")
+    desk.clock.now += 30
+    trial = desk.start(1)
+    await settle()
+    if end is None:
+        desk.tasks.ends[0].set_result({"n": 0})
+    else:
+        desk.tasks.ends[0].set_exception(CallEnded(end))
+    assert code_of(await before) == end
+    assert desk.service.health("ant").breaker == "half-open"
+    assert code_of(await desk.call()) == "plugin_unavailable"
+    desk.tasks.ends[1].set_result({"n": 1})
+    assert code_of(await trial) is None
+    assert desk.service.health("ant").breaker == "closed"
+
+
+@pytest.mark.parametrize(
+    ("nothing", "code"),
+    [({"image": b"text"}, "undecodable_image"), ({"code": "deadline_exceeded"}, "deadline_exceeded")],
+)
+async def test_a_trial_that_shows_nothing_of_the_plugin_leaves_the_next_call_to_try(
+    nothing: dict[str, Any], code: str
+) -> None:
+    desk = Desk(ends=1)
+    await desk.call(code="plugin_timeout")
+    desk.clock.now += 30
+    assert code_of(await desk.call(**nothing)) == code
+    health = desk.service.health("ant")
+    assert (health.breaker, health.rests, health.retry_after_s) == ("open", 1, 0.0)
+    assert desk.status()["state"] == "FAILED"
+    assert code_of(await desk.call(code="plugin_timeout")) == "plugin_timeout"
+    assert desk.service.retry_after_s("ant") == 60.0
+    desk.clock.now += 60
+    assert code_of(await desk.call(**nothing)) == code
+    assert code_of(await desk.call()) is None
+    assert desk.service.health("ant").breaker == "closed"
+
+
 async def test_a_trial_that_fails_makes_it_rest_again() -> None:
     desk = Desk(ends=1)
     await desk.call(code="plugin_timeout")
@@ -399,6 +457,53 @@ async def test_an_input_that_crashed_the_plugin_often_is_refused_and_others_are_
     assert code_of(await desk.call("bee")) is None
 
 
+class Hashing:
+    """Notes on which thread each image is hashed, and hashes it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.threads: list[threading.Thread] = []
+        self._real = hashlib.sha256
+        patch.setattr(hashlib, "sha256", self)
+
+    def __call__(self, data: bytes) -> Any:
+        self.threads.append(threading.current_thread())
+        return self._real(data)
+
+
+async def test_nothing_is_hashed_for_a_plugin_that_has_nothing_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, hashing = Desk(ends=100, quarantine_after=2), Hashing(monkeypatch)
+    await desk.call(code="plugin_crashed")
+    assert len(hashing.threads) == 1
+    assert code_of(await desk.call()) is None
+    assert len(hashing.threads) == 1
+    await desk.call(code="plugin_crashed")
+    assert code_of(await desk.call()) == "input_quarantined"
+    assert len(hashing.threads) == 3
+
+
+async def test_a_large_image_is_not_hashed_on_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, hashing = Desk(ends=100, quarantine_after=1), Hashing(monkeypatch)
+    large = PNG + bytes(HASHED_AT_ONCE)
+    assert code_of(await desk.call(image=large, code="plugin_crashed")) == "plugin_crashed"
+    assert code_of(await desk.call(image=large)) == "input_quarantined"
+    assert len(hashing.threads) == 2
+    assert threading.main_thread() not in hashing.threads
+    assert code_of(await desk.call()) is None
+    assert hashing.threads[2:] == [threading.main_thread()]
+
+
+async def test_a_call_that_is_cancelled_while_its_image_is_hashed_is_not_begun() -> None:
+    desk, context = Desk(ends=100, quarantine_after=1), ExecutionContext("c1")
+    await desk.call(code="plugin_crashed")
+    set_current_execution(context)
+    call = desk.start(0, image=PNG + bytes(HASHED_AT_ONCE))
+    await asyncio.sleep(0)
+    context.cancelled = True
+    assert code_of(await call) == "cancelled"
+    assert desk.tasks.begun == [None]
+    assert desk.service.free_seats("ant") == 1
+
+
 async def test_time_outs_do_not_put_an_input_into_quarantine() -> None:
     desk = Desk(ends=100, quarantine_after=1)
     await desk.call(code="plugin_timeout")
@@ -458,3 +563,22 @@ async def test_a_real_plugin_that_crashes_makes_its_breaker_open(home: Any) -> N
     assert server.plugins.show("crasher")["state"] == "FAILED"
     assert code_of(await server.plugin_execution.execute_async("crasher", payload())) is None
     assert server.plugins.show("crasher")["state"] == "SUCCESS"
+
+
+async def test_real_workers_that_end_together_make_the_plugin_rest_once(home: Any) -> None:
+    home.write(
+        "crasher",
+        """
+        import os
+        class Crasher:
+            name = "crasher"
+            limits = {"workers": 6}
+            def run(self, payload):
+                os._exit(3)
+        """,
+    )
+    server = await home.start(breaker_ends=2, breaker_rest_s=600.0, breaker_longest_rest_s=100_000.0)
+    run = server.plugin_execution.execute_async
+    answers = await asyncio.gather(*(run("crasher", payload()) for _ in range(6)))
+    assert [code_of(answer) for answer in answers] == 6 * ["plugin_crashed"]
+    assert 500 < (await run("crasher", payload()))[1]["error"]["details"]["retry_after_s"] <= 600

@@ -2,20 +2,20 @@
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import structlog
 
 from app.governance.errors import CallEnded, PluginRefused
 from app.governance.evidence import OUTPUT_CHARACTERS, Evidence
 from app.governance.execution_context import current_execution
+from app.governance.image_digest import image_digest
 from app.governance.lifecycle import Availability
 from app.plugins.sandbox.confinement import MAX_RESULT_BYTES, Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
@@ -160,7 +160,8 @@ class ProcessWorkers(Workers):
         try:
             result = await worker.call(Call(call_id, payload, context), self._limits.timeout_s)
         except (CallEnded, asyncio.CancelledError) as ended:
-            self._let_go_of_ended(worker, ended, payload)
+            self._let_go_of_ended(worker, ended)
+            await self._keep_evidence(worker, ended, payload["image"])
             raise
         except BaseException:
             self._give_back(worker)
@@ -300,33 +301,35 @@ class ProcessWorkers(Workers):
                 return True
         return False
 
-    def _let_go_of_ended(self, worker: WorkerProcess, ended: BaseException, payload: Mapping[str, Any]) -> None:
+    def _let_go_of_ended(self, worker: WorkerProcess, ended: BaseException, calls: int = 1) -> None:
         self.figures.ended_in_call += 1
-        by_itself = isinstance(ended, CallEnded) and ended.code not in ("cancelled", "deadline_exceeded")
-        if isinstance(ended, CallEnded) and by_itself:
-            self._on_evidence(self._evidence_of(worker, ended, payload))
         if isinstance(ended, CallEnded):
             log.warning(
                 "worker ended",
                 plugin=self._spec.plugin,
                 pid=worker.pid,
                 code=ended.code,
+                calls=calls,
                 output=worker.output(),
                 **ended.details,
             )
         self._busy.discard(worker)
         self._wake_one(None)
-        self._look_for_standby(by_itself=by_itself)
+        self._look_for_standby(by_itself=ended_by_itself(ended))
 
-    def _evidence_of(self, worker: WorkerProcess, ended: CallEnded, payload: Mapping[str, Any]) -> Evidence:
-        return Evidence(
+    async def _keep_evidence(self, worker: WorkerProcess, ended: BaseException, image: bytes | None) -> None:
+        """Tell how a worker ended by itself, and of which image; None if it had several."""
+        if not ended_by_itself(ended):
+            return
+        evidence = Evidence(
             ended.code,
             dict(ended.details),
             worker.output(OUTPUT_CHARACTERS),
-            hashlib.sha256(payload["image"]).hexdigest(),
+            await image_digest(image) if image is not None else "",
             self._manifest.version,
             datetime.now(UTC).isoformat(),
         )
+        self._on_evidence(evidence)
 
     def _on_gone(self, worker: WorkerProcess) -> None:
         """An idle worker ended by itself: clean up behind it now, not when it would be needed."""
@@ -366,3 +369,8 @@ class ProcessWorkers(Workers):
             self._reaper = asyncio.get_running_loop().call_later(
                 max(1.0, self._idle[0].idle_since - oldest), self._reap
             )
+
+
+def ended_by_itself(ended: object) -> TypeGuard[CallEnded]:
+    """Tell whether a call's outcome is the end of its worker, and of no caller's doing."""
+    return isinstance(ended, CallEnded) and ended.code not in ("cancelled", "deadline_exceeded")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 WORKER_ENDS = frozenset({"plugin_crashed", "plugin_timeout", "plugin_out_of_memory", "plugin_out_of_disk"})
+# What only a plugin that ran to its end can be told: success, or a failure of its own. A broken image or wrong options
+# are not among them: the gate may have refused those without calling the plugin.
+ANSWERS = frozenset({None, "plugin_failed", "invalid_output", "output_too_large"})
 REMEMBERED_INPUTS = 1_000
 
 
@@ -36,7 +39,11 @@ class BreakerState(StrEnum):
 
 
 class Breaker:
-    """Fed with the outcome codes of one plugin's calls (``None`` is success); says whether another may run."""
+    """Fed with the outcome codes of one plugin's calls (``None`` is success); says whether another may run.
+
+    While it is open or half-open only the call that tries decides: what was in flight before ends as it may.
+    ``trial`` is the number of that call, 0 when none tries.
+    """
 
     def __init__(self, rules: BreakerRules, clock: Callable[[], float]) -> None:
         self._rules = rules
@@ -44,9 +51,14 @@ class Breaker:
         self._ends: deque[float] = deque(maxlen=rules.ends)
         self._opened_at = 0.0
         self._closed_at: float | None = None
+        self._trials = 0
         self.rests = 0
         self.state = BreakerState.CLOSED
         self.reason = ""
+
+    @property
+    def trial(self) -> int:
+        return self._trials if self.state is BreakerState.HALF_OPEN else 0
 
     def allows(self) -> bool:
         """Tell whether a call may run now. An open breaker that has rested lets one through to try."""
@@ -54,6 +66,7 @@ class Breaker:
             return True
         if self.state is BreakerState.OPEN and self.retry_after_s() <= 0:
             self.state = BreakerState.HALF_OPEN
+            self._trials += 1
             return True
         return False
 
@@ -65,21 +78,29 @@ class Breaker:
         """Tell whether a call would be refused now, without letting one through."""
         return self.state is BreakerState.HALF_OPEN or (self.state is BreakerState.OPEN and self.retry_after_s() > 0)
 
-    def record(self, code: str | None) -> bool:
-        """Note how a call ended; tells whether the state changed."""
-        before = self.state
+    def record(self, code: str | None, trial: int = 0) -> bool:
+        """Note how a call ended, with the ``trial`` that it was; tells whether that opened or closed it."""
+        if self.state is BreakerState.CLOSED:
+            return code in WORKER_ENDS and self._ended_with(str(code))
+        if not trial or trial != self.trial:
+            return False
         if code in WORKER_ENDS:
-            self._ends.append(self._clock())
-            full = len(self._ends) == self._rules.ends
-            if before is BreakerState.HALF_OPEN or (full and self._ends[-1] - self._ends[0] <= self._rules.within_s):
-                seen = 1 if before is BreakerState.HALF_OPEN else len(self._ends)
-                self.open(f"its worker ended {seen} times in a row, last with {code}")
-        elif before is BreakerState.HALF_OPEN:
-            if code == "plugin_unavailable":
-                self.open(self.reason)
-            else:
-                self.close()
-        return self.state is not before
+            self.open(f"its worker ended when it was tried again, with {code}")
+        elif code == "plugin_unavailable":
+            self.open(self.reason)
+        elif code in ANSWERS:
+            self.close()
+        else:
+            self.give_up_trial(trial)
+            return False
+        return True
+
+    def _ended_with(self, code: str) -> bool:
+        self._ends.append(self._clock())
+        if len(self._ends) < self._rules.ends or self._ends[-1] - self._ends[0] > self._rules.within_s:
+            return False
+        self.open(f"its worker ended {len(self._ends)} times in a row, last with {code}")
+        return True
 
     def open(self, reason: str) -> None:
         """Refuse calls from now on, for a while: longer each time that it did not help."""
@@ -98,9 +119,9 @@ class Breaker:
         if forget:
             self.rests = 0
 
-    def give_up_trial(self) -> None:
-        """The call that was to try did not run to an end: another may try at once."""
-        if self.state is BreakerState.HALF_OPEN:
+    def give_up_trial(self, trial: int) -> None:
+        """The call that was to try shows nothing of the plugin: another may try at once."""
+        if trial and trial == self.trial:
             self.state = BreakerState.OPEN
 
 
@@ -110,9 +131,12 @@ class Quarantine:
     def __init__(self, after: int) -> None:
         self._after = after
         self._crashes: OrderedDict[str, int] = OrderedDict()
+        self._held = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._crashes)
+    @property
+    def refuses_any(self) -> bool:
+        """Whether there is an input to refuse: else nobody need compute a hash."""
+        return self._held > 0
 
     def holds(self, digest: str) -> bool:
         return self._crashes.get(digest, 0) >= self._after
@@ -122,6 +146,8 @@ class Quarantine:
         return [digest for digest, crashes in self._crashes.items() if crashes >= self._after]
 
     def crashed(self, digest: str) -> None:
-        self._crashes[digest] = self._crashes.pop(digest, 0) + 1
+        crashes = self._crashes[digest] = self._crashes.pop(digest, 0) + 1
+        self._held += crashes == self._after
         if len(self._crashes) > REMEMBERED_INPUTS:
-            self._crashes.popitem(last=False)
+            _, forgotten = self._crashes.popitem(last=False)
+            self._held -= forgotten >= self._after

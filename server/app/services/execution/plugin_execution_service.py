@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 from app.governance.error_envelope import build_error_envelope
 from app.governance.errors import CallEnded, GovernedError, PluginNotFound, PluginRefused
 from app.governance.execution_context import current_execution
+from app.governance.image_digest import image_digest
 from app.governance.lifecycle import Availability
 from app.plugins.loader.plugin_registry import PluginRegistry
 from app.plugins.runtime.tool_runner import ToolRunner
@@ -94,9 +94,10 @@ class PluginExecutionService:
         began = self._clock()
         try:
             _check_deadline()
-            desk = self._admit(plugin_name, payload)
+            desk, trial = await self._admit(plugin_name, payload)
             if not desk.seats.try_take():
-                await self._wait_for_seat(desk, patient)
+                await self._wait_for_seat(desk, trial, patient)
+            _refuse_cancelled(desk, trial)
         except GovernedError as refusal:
             if self._observer is not None:
                 self._observer.refused(plugin_name, refusal.code)
@@ -111,7 +112,9 @@ class PluginExecutionService:
             return result, envelope
         finally:
             desk.seats.release()
-            self._learn(plugin_name, desk, code, payload)
+            self._learn(plugin_name, desk, code, trial)
+            if code == "plugin_crashed":
+                desk.quarantine.crashed(await image_digest(_image_of(payload)))
 
     @property
     def waiting(self) -> int:
@@ -190,17 +193,18 @@ class PluginExecutionService:
             desk.breaker.close(forget=True)
             desk.quarantine = Quarantine(self._rules.breaker.quarantine_after)
 
-    def _admit(self, plugin_name: str, payload: dict[str, Any]) -> _Desk:
+    async def _admit(self, plugin_name: str, payload: dict[str, Any]) -> tuple[_Desk, int]:
+        """Return the plugin's desk, and the trial of its breaker that this call is. Raises GovernedError."""
         desk = self._desk(plugin_name)
         self._refuse_unusable(plugin_name, desk)
-        if not desk.breaker.allows():
-            wait_s = round(desk.breaker.retry_after_s(), 1)
-            said = f"the plugin rests because {desk.breaker.reason}"
-            raise PluginRefused("plugin_unavailable", said, retry_after_s=wait_s)
-        if desk.quarantine and desk.quarantine.holds(_digest(payload)):
-            desk.breaker.give_up_trial()
+        if desk.breaker.rests_now():
+            raise _resting(desk.breaker)
+        # Before it may become the trial: nothing is to be awaited between that and its seat.
+        if desk.quarantine.refuses_any and desk.quarantine.holds(await image_digest(_image_of(payload))):
             raise PluginRefused("input_quarantined")
-        return desk
+        if not desk.breaker.allows():
+            raise _resting(desk.breaker)
+        return desk, desk.breaker.trial
 
     def _refuse_unusable(self, plugin_name: str, desk: _Desk) -> None:
         """Raise GovernedError if the plugin is unknown, or cannot run for a reason that waiting does not mend.
@@ -212,7 +216,7 @@ class PluginExecutionService:
         if broken and (desk.breaker.state is BreakerState.CLOSED or availability.code == "plugin_disabled"):
             raise PluginRefused(availability.code, availability.reason or "")
 
-    async def _wait_for_seat(self, desk: _Desk, patient: bool) -> None:
+    async def _wait_for_seat(self, desk: _Desk, trial: int, patient: bool) -> None:
         context = current_execution()
         deadline = context.deadline if context is not None else None
         left_s = None if deadline is None else deadline - asyncio.get_running_loop().time()
@@ -221,32 +225,23 @@ class PluginExecutionService:
         try:
             await desk.seats.wait(None if patient else self._rules.max_waiting, left_s if hurried else max_wait_s)
         except PluginRefused as refused:
-            desk.breaker.give_up_trial()
+            desk.breaker.give_up_trial(trial)
             if hurried and "limit_s" in refused.details:
                 raise PluginRefused("deadline_exceeded") from None
             raise
         except BaseException:
-            desk.breaker.give_up_trial()
+            desk.breaker.give_up_trial(trial)
             raise
-        if context is not None and context.cancelled:
-            desk.seats.release()
-            desk.breaker.give_up_trial()
-            raise CallEnded("cancelled")
 
-    def _learn(self, plugin_name: str, desk: _Desk, code: str | None, payload: dict[str, Any]) -> None:
+    def _learn(self, plugin_name: str, desk: _Desk, code: str | None, trial: int) -> None:
         if code is None and desk.breaker.state is BreakerState.CLOSED:
             return
-        if code == "cancelled":
-            desk.breaker.give_up_trial()
-            return
-        if code == "plugin_crashed":
-            desk.quarantine.crashed(_digest(payload))
         if code == "plugin_unavailable" and desk.breaker.state is BreakerState.CLOSED:
             # Its worker could not be started: the reason stands in the registry; try again after a rest.
             reason = self._unusable_because(plugin_name)
             if reason is not None:
                 desk.breaker.open(reason)
-        elif desk.breaker.record(code):
+        elif desk.breaker.record(code, trial):
             closed = desk.breaker.state is BreakerState.CLOSED
             said = None if closed else f"it rests because {desk.breaker.reason}"
             self._tell(plugin_name, Availability.OK if closed else Availability.FAILED, said)
@@ -286,6 +281,20 @@ def _check_deadline() -> None:
         raise PluginRefused("deadline_exceeded")
 
 
-def _digest(payload: dict[str, Any]) -> str:
+def _refuse_cancelled(desk: _Desk, trial: int) -> None:
+    """Give the seat on if somebody asked for the call's end while it was being admitted. Raises CallEnded."""
+    context = current_execution()
+    if context is not None and context.cancelled:
+        desk.seats.release()
+        desk.breaker.give_up_trial(trial)
+        raise CallEnded("cancelled")
+
+
+def _resting(breaker: Breaker) -> PluginRefused:
+    said = f"the plugin rests because {breaker.reason}"
+    return PluginRefused("plugin_unavailable", said, retry_after_s=round(breaker.retry_after_s(), 1))
+
+
+def _image_of(payload: dict[str, Any]) -> bytes:
     image = payload.get("image")
-    return hashlib.sha256(image if isinstance(image, bytes) else b"").hexdigest()
+    return image if isinstance(image, bytes) else b""

@@ -25,6 +25,10 @@ class Batching(sightgate.Plugin):
             raise ValueError("this one is poisonous")
         if how == "exits":
             os._exit(9)
+        if how == "exits in company" and together > 1:
+            os._exit(9)
+        if how == "needs too much in company" and together > 1:
+            raise MemoryError
         if how == "hangs":
             time.sleep(60)
         if how == "nothing":
