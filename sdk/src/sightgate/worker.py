@@ -6,6 +6,7 @@ configuration and limits; with ``check`` in it the worker runs the contract chec
 """
 
 import json
+import math
 import os
 import resource
 import site
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sightgate.errors import SightgateError, Unavailable
-from sightgate.execution import Failure, Runnable, call_plugin, call_plugin_batch, describe_exception
+from sightgate.execution import Failure, Runnable, call_plugin, call_plugin_batch, describe_exception, valid_unicode
 from sightgate.loading import check_requirements, describe, load_classes, load_plugin
 from sightgate.manifest import Source
 from sightgate.protocol import (
@@ -33,7 +34,7 @@ from sightgate.protocol import (
     ProtocolError,
     from_json,
 )
-from sightgate.reporting import set_report
+from sightgate.reporting import MAX_PROGRESS_TEXT, set_report
 from sightgate.sandbox import Policy, apply, probe
 from sightgate.segment import Segment
 
@@ -159,8 +160,11 @@ class Worker:
         now = time.monotonic()
         if done < total and now - self._progress_sent < PROGRESS_EVERY_S:
             return
+        # A share that cannot be computed, such as 0/0, is not worth a call: strict JSON has no word for it.
+        if not (_is_finite(done) and _is_finite(total)):
+            return
         self._progress_sent = now
-        said = {"done": float(done), "total": float(total), "message": str(message)}
+        said = {"done": float(done), "total": float(total), "message": valid_unicode(str(message)[:MAX_PROGRESS_TEXT])}
         self._channel.send({"kind": PROGRESS, "call": self._call_id, **said})
 
 
@@ -176,6 +180,13 @@ def enter_sandbox(hello: dict[str, Any]) -> dict[str, Any]:
     policy, server_pid = Policy.from_data(hello["policy"]), int(hello["server_pid"])
     missing = apply(policy, server_pid)
     return {"missing": missing, "tried": probe(policy.canary, str(Path.cwd()), server_pid)}
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond what a float can be
+        return False
 
 
 def _peak_bytes() -> int:
