@@ -1,8 +1,7 @@
 """``python -m sightgate.worker FD``: hold one plugin, answer calls on a socket until the server leaves.
 
 The server's first frame, ``hello``, names the source, the plugin (or none: describe all that are there and end), its
-configuration and limits; with ``check`` in it the worker runs the contract check and ends. See
-``sightgate.protocol`` for the frames.
+configuration and limits. See ``sightgate.protocol`` for the frames.
 """
 
 import json
@@ -13,7 +12,6 @@ import site
 import socket
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +61,6 @@ class Worker:
         else:
             rows = [self._describe(plugin_class) for plugin_class in classes]
         self._say_ready(rows)
-
-    def check_source(self) -> None:
-        """Answer with what the contract check finds: the plugin is made, loaded with its configuration, and called."""
-        from sightgate.check import Sample, check_source, sample_png
-
-        findings = check_source(self._source, Sample(sample_png(), {}, self._config))
-        self._say_ready([asdict(finding) for finding in findings])
 
     def serve(self, plugin_name: str) -> None:
         """Load the named plugin, say that it is ready, and answer calls until the server stops or leaves."""
@@ -209,9 +200,7 @@ def main(connection: socket.socket) -> None:
     if sys.flags.no_site:  # in an own environment, whose start files are the plugin's code too
         site.main()
     worker = Worker(channel, hello)
-    if hello.get("check"):
-        worker.check_source()
-    elif hello.get("plugin"):
+    if hello.get("plugin"):
         worker.serve(hello["plugin"])
     else:
         worker.describe_source()
