@@ -13,7 +13,7 @@ ADVICE = {
     "missing_plugin": "Name a plugin; `GET /v1/plugins` lists them.",
     "invalid_base64": "Encode the file's bytes with the standard alphabet and padding, without line breaks.",
     "body_too_large": "Send a smaller image, or raise `SIGHTGATE_MAX_BODY_BYTES`.",
-    "unsupported_content_type": "Send one of the content types that the message names.",
+    "unsupported_content_type": "Send one of the content types that the message names, without a `Content-Encoding`.",
     "empty_image": "Send the bytes of an image file.",
     "missing_mime_type": "Declare the type, such as `image/jpeg`.",
     "unsupported_mime_type": "Convert to JPEG, PNG, WebP, BMP, GIF or TIFF.",

@@ -1,5 +1,7 @@
 """``python -m sightgate.check``: a plugin against its own contract, without a server."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,6 +115,71 @@ def test_the_first_thing_that_does_not_hold_is_shown(
     assert failed in failures[0]
     assert said in shown
     assert "the contract holds" not in shown
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("os._exit(0)", "its process ended with exit code 0, after: it loads"),
+        ("print('last words'), os._exit(7)", "its process ended with exit code 7, after: it loads"),
+        ("os.kill(os.getpid(), 11)", "its process ended with signal SIGSEGV, after: it loads"),
+        ("os.closerange(3, 256)", "its process ended with exit code 1, after: it loads"),
+        ("[write(number) for number in range(3, 256)]", "it wrote where only the check writes, after: it loads"),
+    ],
+)
+def test_a_plugin_that_ends_the_check_has_not_passed_it(
+    write_plugin: WritePlugin, capfd: pytest.CaptureFixture[str], does: str, said: str
+) -> None:
+    text = f"""
+    import os
+    def write(number):
+        try:
+            os.write(number, b"noise\\n")
+        except OSError:
+            pass
+    class A:
+        name = "a"
+        def run(self, payload):
+            {does}
+            return {{"n": 1}}
+    """
+    assert main([write_plugin("check_ended", text).value]) == 1
+    shown = capfd.readouterr().out
+    assert f"FAIL a: it stays until the check has ended\n     {said}\n1 fault\n" in shown
+    assert ("last words" in shown) == ("last words" in does)
+
+
+def test_a_plugin_that_leaves_a_process_and_a_thread_behind_does_not_hold_the_check_up(
+    write_plugin: WritePlugin, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+    import os, threading, time
+    class A:
+        name = "a"
+        def run(self, payload):
+            if (left := os.fork()) == 0:
+                time.sleep(600)
+            print("left", left, flush=True)
+            threading.Thread(target=time.sleep, args=(600,)).start()
+            if "exit" in payload["options"]:
+                os._exit(0)
+            return {"n": 1}
+    """
+    source = write_plugin("check_left", text).value
+    assert [main([source]), main([source, "--options", '{"exit": 1}'])] == [0, 1]
+    for line in capfd.readouterr().out.splitlines():
+        if line.startswith("left"):
+            os.kill(int(line.split()[1]), signal.SIGKILL)
+
+
+def test_a_plugin_may_close_its_output_and_is_told_of_all_the_same(
+    write_plugin: WritePlugin, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = "import os\nclass A:\n name = 'a'\n def run(self, payload):\n  os.close(1)\n  return {'n': 1}\n"
+    assert main([write_plugin("check_mute", text).value]) == 1
+    shown = capfd.readouterr().out
+    assert "ok   a: it answers a call with a result" in shown
+    assert "FAIL a: it answers a second call\n     plugin_failed: [Errno 9] Bad file descriptor" in shown
 
 
 def test_one_bad_plugin_does_not_hide_the_good_one_beside_it(

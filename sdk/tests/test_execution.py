@@ -152,13 +152,14 @@ def test_system_exit_passes_through_to_end_the_worker() -> None:
     assert left.value.code == 3
 
 
-def test_an_exception_whose_text_cannot_be_made_is_described_all_the_same() -> None:
+@pytest.mark.parametrize("evil", [RuntimeError, KeyboardInterrupt, MemoryError])
+def test_an_exception_whose_text_cannot_be_made_is_described_by_its_class(evil: type[BaseException]) -> None:
     class Mute(Exception):
         def __str__(self) -> str:
-            raise RuntimeError("no text")
+            raise evil("no text")
 
     failure = failure_of(Mute())
-    assert (failure.exception, failure.message) == ("Mute", "")
+    assert (failure.exception, failure.message) == ("Mute", "Mute")
     json.loads(failure.encode())
 
 

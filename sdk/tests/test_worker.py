@@ -126,6 +126,9 @@ def scripted(write_plugin: WritePlugin) -> Source:
                 if "steps" in options:
                     for step in range(options["steps"]):
                         sightgate.progress(step + 1, options["steps"], f"step {step + 1}")
+                if "reports" in options:
+                    for done, total, message in options.pop("reports"):
+                        sightgate.progress(float(done), float(total), message)
                 if "file" in options:
                     open(options["file"], "w").close()
                     time.sleep(600)
@@ -241,6 +244,26 @@ def test_progress_comes_before_the_result_and_its_last_step_always(worker: Drive
     assert steps[-1]["done"] == 200.0
     assert steps[-1]["message"] == "step 200"
     assert [step["done"] for step in steps] == sorted(step["done"] for step in steps)
+
+
+@pytest.mark.parametrize("wrong", [["nan", 1], [1, "nan"], ["inf", "inf"], ["-inf", 1]])
+def test_progress_that_is_no_finite_number_is_dropped(worker: Driver, scripted: Source, wrong: list[Any]) -> None:
+    worker.start(scripted, "scripted")
+    worker.send_call("c1", reports=[[*wrong, "dropped"], [1, 1, "kept"]])
+    assert (worker.receive()[0]["kind"], worker.receive()[0]["kind"]) == ("progress", "result")
+    assert worker.call("c2")[0]["kind"] == "result"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [("\ud800 half", "? half"), ("\ud83d\udc00" * 300, "\U0001f400" * 300), ("x" * 9_000, "x" * 500)],
+)
+def test_a_progress_message_is_bounded_valid_unicode(worker: Driver, scripted: Source, message: str, told: str) -> None:
+    worker.start(scripted, "scripted")
+    worker.send_call("c1", reports=[[1, 1, message]])
+    header, _ = worker.receive()
+    assert (header["kind"], header["message"]) == ("progress", told)
+    assert worker.receive()[0]["kind"] == "result"
 
 
 def test_what_a_plugin_prints_does_not_reach_the_wire(worker: Driver, scripted: Source) -> None:

@@ -1,7 +1,7 @@
 """``python -m sightgate.check PATH``: run plugins against their own contract, without a server.
 
 PATH is a plugin file, a package folder, or ``module:Class``. Each plugin is described, made, loaded and called as a
-worker does it; what a caller would be told is what is checked.
+worker does it, in a process of its own; what a caller would be told is what is checked.
 """
 
 import argparse
@@ -10,17 +10,21 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sightgate.check_process import run_in_process, tell
 from sightgate.errors import SightgateError, Unavailable
-from sightgate.execution import Failure, Runnable, describe_exception
+from sightgate.execution import Failure, Runnable, describe_exception, valid_unicode
 from sightgate.loading import check_requirements, describe, load_classes, load_plugin
 from sightgate.manifest import Source
 from sightgate.plugin import Plugin
 from sightgate.protocol import INPUT
 from sightgate.testing import call_once, guess_mime_type
+
+# What the process of the check is given beside the command's own arguments.
+_FINDINGS_TO = "--findings-to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +135,63 @@ def source_of(text: str) -> Source:
     raise SightgateError(f"{text} is no file, no folder, and no module:Class")
 
 
+class _Report:
+    """Prints findings as they come, and counts the faults among them."""
+
+    def __init__(self, source: Source) -> None:
+        self.faults = 0
+        self._last = Finding(source.name, "")
+
+    def show(self, finding: Finding) -> None:
+        self._last = finding
+        self.faults += bool(finding.fault)
+        lines = [f"{'FAIL' if finding.fault else 'ok':5}{finding.plugin}: {finding.what}"]
+        if finding.fault:
+            lines += [f"     {finding.fault}", *(f"       {line}" for line in finding.detail.splitlines())]
+        sys.stdout.write(valid_unicode("".join(f"{line}\n" for line in lines)))
+        sys.stdout.flush()  # the plugin prints on the same output
+
+    def show_early_end(self, how: str) -> None:
+        where = f"after: {self._last.what}" if self._last.what else "while it was imported"
+        self.show(Finding(self._last.plugin, "it stays until the check has ended", f"{how}, {where}"))
+
+    def show_sum(self) -> None:
+        sum_of_faults = f"{self.faults} fault{'s' if self.faults > 1 else ''}"
+        sys.stdout.write(f"{sum_of_faults if self.faults else 'the contract holds'}\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns 0 if all holds, 1 if something does not, 2 for bad usage."""
-    parser = argparse.ArgumentParser(prog="sightgate.check", description="Run plugins against their own contract.")
-    parser.add_argument("source", metavar="PATH", help="a plugin file, a package folder, or module:Class")
-    parser.add_argument("--image", type=Path, help="an image to call with; a small PNG is made if not given")
-    parser.add_argument("--options", type=json.loads, default={}, help="options as JSON")
-    parser.add_argument("--config", type=json.loads, default={}, help="configuration for load() as JSON")
-    asked = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    asked = _parser().parse_args(given)
     try:
         image = asked.image.read_bytes() if asked.image else sample_png()
         source = source_of(asked.source)
     except (OSError, SightgateError) as wrong:
         sys.stderr.write(f"sightgate.check: {wrong}\n")
         return 2
-    faults = 0
-    for finding in check_source(source, Sample(image, asked.options, asked.config)):
-        faults += bool(finding.fault)
-        sys.stdout.write(f"{'FAIL' if finding.fault else 'ok':5}{finding.plugin}: {finding.what}\n")
-        if finding.fault:
-            sys.stdout.write(f"     {finding.fault}\n")
-            sys.stdout.write("".join(f"       {line}\n" for line in finding.detail.splitlines()))
-    sys.stdout.write("the contract holds\n" if not faults else f"{faults} faults\n")
-    return 1 if faults else 0
+    if asked.findings_to is not None:
+        findings = check_source(source, Sample(image, asked.options, asked.config))
+        tell((asdict(finding) for finding in findings), asked.findings_to)
+    report = _Report(source)
+    try:
+        early_end = run_in_process(given, _FINDINGS_TO, lambda row: report.show(Finding(**row)))
+    except KeyboardInterrupt:
+        return 130
+    if early_end:
+        report.show_early_end(early_end)
+    report.show_sum()
+    return 1 if report.faults else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sightgate.check", description="Run plugins against their own contract.")
+    parser.add_argument("source", metavar="PATH", help="a plugin file, a package folder, or module:Class")
+    parser.add_argument("--image", type=Path, help="an image to call with; a small PNG is made if not given")
+    parser.add_argument("--options", type=json.loads, default={}, help="options as JSON")
+    parser.add_argument("--config", type=json.loads, default={}, help="configuration for load() as JSON")
+    parser.add_argument(_FINDINGS_TO, type=int, help=argparse.SUPPRESS)
+    return parser
 
 
 if __name__ == "__main__":

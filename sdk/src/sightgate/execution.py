@@ -105,7 +105,7 @@ def describe_exception(raised: BaseException) -> Failure:
     """Return what a plugin raised as a Failure, sorted by the exception's class."""
     name, message, trace = type(raised).__name__, _text(raised), _traceback(raised)
     if isinstance(raised, InputError):
-        return Failure(INPUT, message, _valid_unicode(str(raised.code)), name, trace, dict(raised.details))
+        return Failure(INPUT, message, valid_unicode(str(raised.code)), name, trace, dict(raised.details))
     if isinstance(raised, Unavailable):
         return Failure(UNAVAILABLE, message, "plugin_unavailable", name, trace)
     if isinstance(raised, InvalidResult):
@@ -118,18 +118,23 @@ def describe_exception(raised: BaseException) -> Failure:
 def _text(raised: BaseException) -> str:
     try:
         text = str(raised)
-    except Exception:  # an exception whose own __str__ raises
-        text = ""
-    return _valid_unicode(text[:MAX_MESSAGE])
+    except SystemExit:
+        raise
+    except BaseException:  # an exception whose own __str__ raises
+        text = type(raised).__name__
+    return valid_unicode(text[:MAX_MESSAGE])
 
 
 def _traceback(raised: BaseException) -> str:
     try:
         lines = traceback.format_exception(raised, limit=-50)
-    except Exception:  # an exception whose __str__ or __cause__ is broken
+    except SystemExit:
+        raise
+    except BaseException:  # an exception whose __str__ or __cause__ is broken
         lines = traceback.format_tb(raised.__traceback__, limit=-50)
-    return _valid_unicode("".join(lines)[-MAX_TRACEBACK:])
+    return valid_unicode("".join(lines)[-MAX_TRACEBACK:])
 
 
-def _valid_unicode(text: str) -> str:
+def valid_unicode(text: str) -> str:
+    """Return the text with a question mark for each lone surrogate, which no JSON in UTF-8 can hold."""
     return text.encode(errors="replace").decode()

@@ -1,23 +1,22 @@
 """``python -m sightgate.worker FD``: hold one plugin, answer calls on a socket until the server leaves.
 
 The server's first frame, ``hello``, names the source, the plugin (or none: describe all that are there and end), its
-configuration and limits; with ``check`` in it the worker runs the contract check and ends. See
-``sightgate.protocol`` for the frames.
+configuration and limits. See ``sightgate.protocol`` for the frames.
 """
 
 import json
+import math
 import os
 import resource
 import site
 import socket
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sightgate.errors import SightgateError, Unavailable
-from sightgate.execution import Failure, Runnable, call_plugin, call_plugin_batch, describe_exception
+from sightgate.execution import Failure, Runnable, call_plugin, call_plugin_batch, describe_exception, valid_unicode
 from sightgate.loading import check_requirements, describe, load_classes, load_plugin
 from sightgate.manifest import Source
 from sightgate.protocol import (
@@ -33,7 +32,7 @@ from sightgate.protocol import (
     ProtocolError,
     from_json,
 )
-from sightgate.reporting import set_report
+from sightgate.reporting import MAX_PROGRESS_TEXT, set_report
 from sightgate.sandbox import Policy, apply, probe
 from sightgate.segment import Segment
 
@@ -62,13 +61,6 @@ class Worker:
         else:
             rows = [self._describe(plugin_class) for plugin_class in classes]
         self._say_ready(rows)
-
-    def check_source(self) -> None:
-        """Answer with what the contract check finds: the plugin is made, loaded with its configuration, and called."""
-        from sightgate.check import Sample, check_source, sample_png
-
-        findings = check_source(self._source, Sample(sample_png(), {}, self._config))
-        self._say_ready([asdict(finding) for finding in findings])
 
     def serve(self, plugin_name: str) -> None:
         """Load the named plugin, say that it is ready, and answer calls until the server stops or leaves."""
@@ -159,8 +151,11 @@ class Worker:
         now = time.monotonic()
         if done < total and now - self._progress_sent < PROGRESS_EVERY_S:
             return
+        # A share that cannot be computed, such as 0/0, is not worth a call: strict JSON has no word for it.
+        if not (_is_finite(done) and _is_finite(total)):
+            return
         self._progress_sent = now
-        said = {"done": float(done), "total": float(total), "message": str(message)}
+        said = {"done": float(done), "total": float(total), "message": valid_unicode(str(message)[:MAX_PROGRESS_TEXT])}
         self._channel.send({"kind": PROGRESS, "call": self._call_id, **said})
 
 
@@ -176,6 +171,13 @@ def enter_sandbox(hello: dict[str, Any]) -> dict[str, Any]:
     policy, server_pid = Policy.from_data(hello["policy"]), int(hello["server_pid"])
     missing = apply(policy, server_pid)
     return {"missing": missing, "tried": probe(policy.canary, str(Path.cwd()), server_pid)}
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond what a float can be
+        return False
 
 
 def _peak_bytes() -> int:
@@ -198,9 +200,7 @@ def main(connection: socket.socket) -> None:
     if sys.flags.no_site:  # in an own environment, whose start files are the plugin's code too
         site.main()
     worker = Worker(channel, hello)
-    if hello.get("check"):
-        worker.check_source()
-    elif hello.get("plugin"):
+    if hello.get("plugin"):
         worker.serve(hello["plugin"])
     else:
         worker.describe_source()

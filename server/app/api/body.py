@@ -7,12 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from starlette.datastructures import FormData, QueryParams, UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
+from app.api.parameters import NONE, check_names, read_query
 from app.governance.errors import RequestError, shorten
 from app.services.execution.analysis_execution_service import (
     AnalysisRequest,
@@ -24,6 +25,7 @@ from app.services.execution.analysis_execution_service import (
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 FIELDS = frozenset({"plugin", "image", "image_url", "mime_type", "options", "timeout_s"})
+RAW_FIELDS = frozenset({"plugin", "options", "timeout_s", "image_url"})
 MAX_TIMEOUT_S = 86_400
 MAX_FIELD_BYTES = 1024 * 1024
 
@@ -46,7 +48,7 @@ def header(request: Request, name: bytes) -> str:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body. Raises RequestError ``body_too_large`` without reading a longer one to its end."""
-    check_declared_length(request, limit)
+    check_head(request, limit)
     receive = request.receive
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -65,9 +67,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def check_declared_length(request: Request, limit: int) -> None:
-    """Raise RequestError if the Content-Length is above the limit or no number."""
-    declared = header(request, b"content-length")
+def check_head(request: Request, limit: int) -> None:
+    """Raise RequestError if the Content-Length is above the limit or no number, or the body is compressed."""
+    declared = ""
+    for key, value in request.scope["headers"]:
+        if key == b"content-length":
+            declared = str(value, "latin-1")
+        elif key == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            said = f"a body with Content-Encoding {shorten(str(value, 'latin-1'))!r} is not taken; send it as it is"
+            raise RequestError("unsupported_content_type", said)
     if not declared:
         return
     if not declared.isdigit():
@@ -107,7 +115,9 @@ def decode_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that a body is. Raises RequestError."""
     try:
         data = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
+    except UnicodeDecodeError:  # it tells a place in the text that holds the byte, not in the body
+        raise RequestError("malformed_request", "the body is not JSON: it is not valid UTF-8") from None
+    except (msgspec.DecodeError, RecursionError) as broken:
         said = "the body is empty; send a JSON object" if not body else f"the body is not JSON: {broken}"
         raise RequestError("malformed_request", said[:500]) from None
     if not isinstance(data, dict):
@@ -185,10 +195,7 @@ async def read_raw_image(request: Request, limit: int, image_url: str | None) ->
 @lru_cache(maxsize=256)
 def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None, str | None]:
     """Return plugin, options as text, time limit, and image URL. Callers send the same few again and again."""
-    query = QueryParams(query_string)
-    unknown = set(query.keys()) - {"plugin", "options", "timeout_s", "image_url"}
-    if unknown:
-        raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
+    query = read_query(query_string, RAW_FIELDS)
     timeout_s = timeout_of(query.get("timeout_s"))
     return query.get("plugin", ""), query.get("options", ""), timeout_s, query.get("image_url")
 
@@ -200,10 +207,19 @@ async def _read_multipart(request: Request, limit: int) -> AnalysisRequest:
 
 @asynccontextmanager
 async def open_form(
-    request: Request, limit: int, fields: frozenset[str], *, max_files: int = 1, max_fields: int = 8
+    request: Request,
+    limit: int,
+    fields: frozenset[str],
+    *,
+    repeatable: frozenset[str] = NONE,
+    max_files: int = 1,
+    max_fields: int = 8,
 ) -> AsyncIterator[FormData]:
-    """Read a multipart body whose parts are named as ``fields``. Raises RequestError."""
-    check_declared_length(request, limit)
+    """Read a multipart body whose parts are named as ``fields``, each given once or ``repeatable``.
+
+    Raises RequestError.
+    """
+    check_head(request, limit)
     bounded = Request(request.scope, _bounded(request, limit))
     try:
         form = await bounded.form(max_files=max_files, max_fields=max_fields, max_part_size=MAX_FIELD_BYTES)
@@ -211,9 +227,7 @@ async def open_form(
         said = getattr(broken, "message", None) or getattr(broken, "detail", "")
         raise RequestError("malformed_request", f"the multipart body is broken: {said}"[:500]) from None
     try:
-        unknown = set(form.keys()) - fields
-        if unknown:
-            raise RequestError("unknown_field", f"there is no field {shorten(sorted(unknown)[0])!r}")
+        check_names("field", [name for name, _ in form.multi_items()], fields, repeatable)
         yield form
     finally:
         await form.close()

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from starlette.datastructures import FormData, QueryParams
+from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from app.api.body import (
     FIELDS,
     JSON,
     MULTIPART,
+    RAW_FIELDS,
     check_fields,
     content_type,
     decode_object,
@@ -29,6 +30,7 @@ from app.api.body import (
     unsupported,
     upload_of,
 )
+from app.api.parameters import read_query
 from app.governance.errors import RequestError, shorten
 from app.services.execution.analysis_execution_service import (
     MOST_IN_BATCH,
@@ -41,7 +43,7 @@ from app.services.execution.job_terms import JobTerms
 from app.services.execution.job_terms_data import terms_from
 
 TERMS = frozenset({"priority", "delay_s", "deadline_s", "retry", "after", "after_rule", "webhook"})
-RAW_FIELDS = frozenset({"plugin", "options", "timeout_s", "image_url"})
+REPEATABLE = frozenset({"after"})
 BATCH_FIELDS = frozenset({"plugins", "images", "options", "timeout_s"})
 BATCH_FORM_FIELDS = frozenset({"plugin", "image", "options", "timeout_s"})
 IMAGE_FIELDS = frozenset({"image", "image_url", "mime_type", "name"})
@@ -62,13 +64,10 @@ async def read_job(request: Request, limit: int) -> tuple[AnalysisRequest, JobTe
         check_fields(data, FIELDS | TERMS)
         return request_from(data), terms_from(data, key)
     if kind == MULTIPART:
-        async with open_form(request, limit, FIELDS | TERMS, max_fields=32) as form:
+        async with open_form(request, limit, FIELDS | TERMS, repeatable=REPEATABLE, max_fields=32) as form:
             return await request_from_form(form), terms_from(_terms_of_form(form), key)
     if kind.startswith("image/") or kind in ("", "application/octet-stream"):
-        query = QueryParams(request.scope["query_string"])
-        unknown = set(query.keys()) - RAW_FIELDS - TERMS
-        if unknown:
-            raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
+        query = read_query(request.scope["query_string"], RAW_FIELDS | TERMS, REPEATABLE)
         terms = terms_from(_from_text(query, query.getlist("after")), key)
         options, timeout_s = options_text(query.get("options", "")), timeout_of(query.get("timeout_s"))
         image = await read_raw_image(request, limit, query.get("image_url"))
@@ -84,8 +83,10 @@ async def read_batch(request: Request, limit: int) -> tuple[BatchRequest, JobTer
         check_fields(data, BATCH_FIELDS | TERMS)
         return _batch_from(data), terms_from(data, key)
     if kind == MULTIPART:
-        fields = BATCH_FORM_FIELDS | TERMS
-        async with open_form(request, limit, fields, max_files=MOST_IN_BATCH, max_fields=64) as form:
+        fields, repeatable = BATCH_FORM_FIELDS | TERMS, REPEATABLE | {"plugin", "image"}
+        async with open_form(
+            request, limit, fields, repeatable=repeatable, max_files=MOST_IN_BATCH, max_fields=64
+        ) as form:
             return await _batch_from_form(form), terms_from(_terms_of_form(form), key)
     raise unsupported(kind, f"send {JSON} or {MULTIPART}")
 

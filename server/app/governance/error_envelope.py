@@ -72,7 +72,7 @@ def _text(exc: BaseException) -> str:
     try:
         return str.__str__(str(exc))  # a plain str, whatever subclass of it came back
     except BaseException:  # a plugin's exception may do anything when it is shown, even ask the process to end
-        return ""
+        return type(exc).__name__
 
 
 def _plain_details(details: dict[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "missing_plugin": ErrorCode(_V, False, "The request names no plugin; there is no default plugin."),
     "invalid_base64": ErrorCode(_V, False, "The image is not valid base64."),
     "body_too_large": ErrorCode(_V, False, "The body is larger than the server takes."),
-    "unsupported_content_type": ErrorCode(_V, False, "The route does not take a body of this content type."),
+    "unsupported_content_type": ErrorCode(_V, False, "The route takes no body of this content type or encoding."),
     "empty_image": ErrorCode(_V, False, "The image has no bytes."),
     "missing_mime_type": ErrorCode(_V, False, "The image's MIME type is missing or is no MIME type."),
     "unsupported_mime_type": ErrorCode(_V, False, "Images of this MIME type are not taken."),

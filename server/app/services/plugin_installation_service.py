@@ -22,11 +22,11 @@ from app.plugins.loader.environments import (
     UnusableEnvironment,
     normalized,
 )
+from app.plugins.loader.plugin_check import check_plugin
 from app.plugins.loader.plugin_discovery import (
     ENTRY_POINT_GROUP,
     DiscoveryOptions,
     Found,
-    check_plugin,
     describe_source,
 )
 from app.plugins.sandbox.confinement import WorkerSpec
@@ -36,7 +36,7 @@ from app.services.installation.environment_writer import AnotherChange, Environm
 from app.services.installation.inventory import Inventory, site_packages_of, take_inventory
 from app.services.operator_file import OperatorSay, read_operator_file
 
-CALLS_OF_A_CHECK = 4
+_ARCHIVES = (".whl", ".tar.gz")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -106,7 +106,9 @@ class PluginInstallationService:
     async def install(self, wanted: Wanted, *, upgrade: bool = False) -> Change:
         """Build an environment, try it out, switch to it. One that is there already is replaced by ``upgrade`` only."""
         with _clearly(), self._writer.changing() as staging:
-            if not is_path(wanted.what):  # a path's name is known only when it is built
+            if is_path(wanted.what):
+                _check_installable(Path(wanted.what))
+            else:  # a path's name is known only when it is built
                 self._check_new(_name_in(wanted.what), upgrade)
             staged, inventory = await self._build(wanted, staging / "environment")
             self._check_new(staged.name, upgrade)
@@ -201,8 +203,8 @@ class PluginInstallationService:
             granted=granted,
             environment=str(environment.folder),
         )
-        within_s = self._start_timeout_s + CALLS_OF_A_CHECK * limits.timeout_s
-        fault = await check_plugin(spec, discovery.confinement, within_s)
+        confinement, loads_within_s = discovery.confinement, self._start_timeout_s
+        fault = await check_plugin(spec, manifest, confinement, loads_within_s, limits.timeout_s)
         if fault is not None:
             raise InstallationFailed(f"the plugin {found.name} does not pass its check: {fault}")
 
@@ -244,8 +246,17 @@ class PluginInstallationService:
 
 
 def is_path(what: str) -> bool:
-    """Tell whether a path is meant, and not a distribution's name."""
-    return what.startswith(".") or "/" in what or what.endswith((".whl", ".tar.gz"))
+    """Tell whether a path is meant, and not a distribution's name: by its look, or since there is such a file."""
+    return what.startswith(".") or "/" in what or what.endswith(_ARCHIVES) or Path(what).is_file()
+
+
+def _check_installable(path: Path) -> None:
+    """Raise InstallationFailed for a path that uv would take for something else, or that is not there."""
+    if path.is_file() and not path.name.endswith(_ARCHIVES):
+        said = f"{path} is no wheel"
+        if path.suffix == ".py":
+            said += "; a plugin file is served from a plugin folder (--plugins-dir), or built into a wheel first"
+        raise InstallationFailed(said)
 
 
 def _name_in(requirement: str) -> str:

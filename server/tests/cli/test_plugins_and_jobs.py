@@ -42,7 +42,19 @@ def test_a_plugin_that_kills_its_process_fails_the_check(cli):
     (cli.folder / "killer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     ended = cli.run("plugins", "check", "killer.py")
     assert ended.code == 1
-    assert "SIGKILL" in ended.line
+    assert "its process ended with signal SIGKILL, while it was imported" in ended.out
+    assert ended.out.endswith("1 fault\n")
+
+
+def test_a_plugin_that_ends_its_process_in_a_call_as_if_all_were_well_fails_the_check(cli):
+    (cli.folder / "leaver.py").write_text(
+        "import os\nclass Leaver:\n name = 'leaver'\n def run(self, payload): print('bye'), os._exit(0)\n"
+    )
+    ended = cli.run("plugins", "check", "leaver.py")
+    assert ended.code == 1
+    assert "bye" in ended.out
+    assert "FAIL leaver: it stays until the check has ended" in ended.out
+    assert "its process ended with exit code 0, after: it loads" in ended.out
 
 
 def test_jobs_are_listed_filtered_paged_and_shown(either):

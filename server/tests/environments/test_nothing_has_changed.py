@@ -10,6 +10,21 @@ from support.environment_place import COLD, WARM, Place, make_place
 from support.running_server import SIGHTGATE, eventually, running
 from support.wheels import Wheel, tint, write_all
 
+# Finds the worker's socket, and says there what a check might like to hear.
+FORGES = """
+import json, os, socket, struct
+class Tint:
+ name = 'x'
+ def run(self, payload):
+  head = json.dumps({'v': 1, 'kind': 'ready'}).encode()
+  body = json.dumps({'plugins': %s}).encode()
+  for number in range(3, 64):
+   try:
+    socket.socket(fileno=os.dup(number)).sendall(struct.pack('<II', len(head), len(body)) + head + body)
+   except OSError:
+    pass
+  os._exit(0)
+"""
 BROKEN = {
     "raises-at-import": ("raise RuntimeError('not today')\n", "cannot be loaded: RuntimeError: not today"),
     "ends-its-process": ("import os; os._exit(3)\n", "cannot be loaded: its process ended with exit code 3"),
@@ -17,6 +32,39 @@ BROKEN = {
     "does-not-load": (
         "class Tint:\n name = 'x'\n def load(self): raise OSError('no model')\n def run(self, payload): return {}\n",
         "it loads: OSError: no model",
+    ),
+    "hangs-in-a-call": (
+        "import time\nclass Tint:\n name = 'x'\n limits = {'timeout_s': 2}\n def run(self, payload): time.sleep(600)\n",
+        "it answers a call with a result: plugin_timeout: the plugin did not answer within 2 s",
+    ),
+    "exits-in-a-call": (
+        "import os\nclass Tint:\n name = 'x'\n def run(self, payload): os._exit(0)\n",
+        "it answers a call with a result: plugin_crashed: the plugin's worker ended with exit code 0",
+    ),
+    "answers-only-once": (
+        "import os\nclass Tint:\n name = 'x'\n n = 0\n def run(self, payload):\n  self.n += 1\n"
+        "  return {'n': 1} if self.n == 1 else os._exit(4)\n",
+        "it answers a second call: plugin_crashed: the plugin's worker ended with exit code 4",
+    ),
+    "blames-itself": (
+        "import sightgate\nclass Tint(sightgate.Plugin):\n name = 'x'\n"
+        " def analyze(self, image, options) -> dict[str, int]:\n  if len(image.data) < 99: raise ValueError('mine')\n"
+        "  return {'n': 1}\n",
+        "it refuses an image that cannot be decoded as the input's fault: plugin_failed: mine",
+    ),
+    "fails-at-its-end": (
+        "class Tint:\n name = 'x'\n def run(self, payload): return {'n': 1}\n def close(self): 1 / 0\n",
+        "it closes: its process ended with exit code 70: ZeroDivisionError: division by zero",
+    ),
+    "hangs-at-its-end": (
+        "import time\nclass Tint:\n name = 'x'\n limits = {'timeout_s': 2}\n def run(self, payload): return {'n': 1}\n"
+        " def close(self): time.sleep(600)\n",
+        "it closes: its process did not end within 2 s",
+    ),
+    "forges-an-empty-answer": (FORGES % "[]", "it answers a call with a result: plugin_crashed: "),
+    "forges-a-good-answer": (
+        FORGES % "[{'plugin': 'x', 'what': 'it answers a call with a result', 'fault': '', 'detail': ''}]",
+        "it answers a call with a result: plugin_crashed: ",
     ),
     "hangs-at-import": ("import time; time.sleep(60)\n", "was not loaded within 3 s"),
     "has-a-bad-name": ("class Tint:\n name = 'Not A Name'\n def run(self, payload): return {'n': 1}\n", "name must be"),
@@ -44,6 +92,15 @@ def test_what_holds_no_plugin_or_is_no_name_is_not_installed(place: Place):
     assert "offers no plugin" in place.refused("colourlib")
     assert "neither a distribution's name nor a path" in place.refused("=1.0")
     assert "nothing has changed" in place.refused("./not-there.whl")
+
+
+def test_a_file_that_is_no_wheel_is_told_so_and_no_registry_is_asked(place: Place):
+    folder = place.home.folder
+    (folder / "mk.py").write_text("class Mk:\n name = 'mk'\n def run(self, payload): return {'n': 1}\n")
+    (folder / "notes").write_text("nothing\n")
+    assert "mk.py is no wheel; a plugin file is served from a plugin folder" in place.refused("mk.py")
+    assert "mk.py is no wheel" in place.refused(folder / "mk.py")
+    assert place.refused("notes") == "sightgate: nothing has changed: notes is no wheel"
 
 
 def test_a_plugin_is_installed_once_its_permissions_are_granted(place: Place):

@@ -184,6 +184,76 @@ def test_a_body_of_another_type_is_415(server: RunningServer, path: str, kind: s
     assert_error(answer, 415, "unsupported_content_type")
 
 
+COMPRESSIBLE = {
+    "/v1/analyze?plugin=echo": "image/png",
+    "/v1/analyze-execution": "application/json",
+    "/v1/jobs": "multipart/form-data; boundary=b",
+    "/v1/jobs/batch": "application/json",
+}
+
+
+@pytest.mark.parametrize("path", COMPRESSIBLE)
+@pytest.mark.parametrize("coding", ["gzip", "identity, br", "nonsense"])
+def test_a_compressed_body_is_415_and_says_so(server: RunningServer, path: str, coding: str):
+    headers = {"content-type": COMPRESSIBLE[path], "content-encoding": coding}
+    error = assert_error(server.http.post(path, content=PNG, headers=headers), 415, "unsupported_content_type")
+    assert f"Content-Encoding '{coding}'" in error["message"]
+
+
+def test_a_body_that_says_it_is_not_compressed_is_taken(server: RunningServer):
+    headers = {"content-type": "image/png", "content-encoding": "Identity"}
+    assert server.http.post("/v1/analyze?plugin=echo", content=PNG, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/analyze", "/v1/analyze-execution", "/v1/jobs", "/v1/jobs/batch"])
+def test_json_that_is_not_utf_8_is_refused_without_a_wrong_place(server: RunningServer, path: str):
+    headers = {"content-type": "application/json"}
+    answer = server.http.post(path, content=b'{"plugin":"\xff"}', headers=headers)
+    error = assert_error(answer, 400, "malformed_request")
+    assert error["message"] == "the body is not JSON: it is not valid UTF-8"
+
+
+UNKNOWN = [
+    "/v1/jobs",
+    "/v1/jobs/counts",
+    "/v1/jobs/export",
+    "/v1/plugins",
+    "/v1/plugins/echo",
+    "/v1/server",
+    "/v1/history",
+]
+
+
+@pytest.mark.parametrize("path", UNKNOWN)
+def test_a_parameter_that_a_route_does_not_know_is_refused(server: RunningServer, path: str):
+    error = assert_error(server.http.get(f"{path}?foo=1"), 400, "unknown_field")
+    assert error["details"]["field"] == "foo"
+
+
+def test_a_misspelt_filter_does_not_purge_everything(server: RunningServer):
+    assert_error(server.http.post("/v1/jobs/purge?all=true&stauts=failed"), 400, "unknown_field")
+
+
+GIVEN_TWICE = {
+    "GET /v1/jobs?plugin=echo&plugin=typed": "plugin",
+    "POST /v1/jobs/purge?all=true&status=FAILED&status=SUCCESS": "status",
+    "POST /v1/analyze?plugin=echo&plugin=typed": "plugin",
+    "POST /v1/analyze?plugin=echo&options={}&options={}": "options",
+    "POST /v1/jobs?plugin=echo&plugin=typed": "plugin",
+    "POST /v1/jobs?plugin=echo&priority=1&priority=2": "priority",
+}
+
+
+@pytest.mark.parametrize("call", GIVEN_TWICE)
+def test_a_parameter_that_is_given_twice_is_refused(server: RunningServer, call: str):
+    method, _, path = call.partition(" ")
+    body = (
+        {"content": PNG, "headers": {"content-type": "image/png"}} if "purge" not in path and method == "POST" else {}
+    )
+    error = assert_error(server.http.request(method, path, **body), 400, "malformed_request")
+    assert error["details"]["field"] == GIVEN_TWICE[call]
+
+
 @pytest.mark.parametrize("kind", ["application/json", "APPLICATION/JSON; charset=utf-8", "application/problem+json"])
 def test_json_may_be_named_in_other_ways(server: RunningServer, kind: str):
     body = json.dumps({"plugin": "echo", "image": TEXT, "mime_type": "image/png"})

@@ -111,6 +111,7 @@ BROKEN_UPLOADS = {
     "an image as text": (PLUGIN_PART + PART % (b"image", b"", b"text") + END, "malformed_request"),
     "two images": (PLUGIN_PART + IMAGE_PART * 2 + END, "malformed_request"),
     "no plugin": (IMAGE_PART + END, "missing_plugin"),
+    "two plugins": (PLUGIN_PART * 2 + IMAGE_PART + END, "malformed_request"),
     "a plugin as file": (IMAGE_PART + PART % (b"plugin", b'; filename="p"', b"second") + END, "malformed_request"),
     "an unknown field": (PLUGIN_PART + IMAGE_PART + PART % (b"colour", b"", b"red") + END, "unknown_field"),
     "options that are no JSON": (

@@ -144,7 +144,7 @@ def test_an_exception_that_raises_when_it_is_shown_gets_an_envelope(evil: type[B
             raise evil("from __str__")
 
     error = envelope_of(Evil())["error"]
-    assert (error["message"], error["details"]["exception"]) == ("", "Evil")
+    assert (error["message"], error["details"]["exception"]) == ("Evil", "Evil")
 
 
 def test_an_exception_whose_text_has_methods_of_its_own_gets_an_envelope() -> None:

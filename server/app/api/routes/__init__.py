@@ -1,16 +1,35 @@
 """The HTTP routes, one file a resource."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.parameters import read_query
 from app.api.schemas import ErrorAnswer
 
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
+
+
+class ExactRoute(APIRoute):
+    """A route that refuses parameters that it does not know, and those given twice: a misspelt filter filters nothing.
+
+    The framework itself ignores the former, and takes the last of the latter.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        known = frozenset(_parameters_of(self.dependant))
+
+        async def checked(request: Request) -> Response:
+            read_query(request.scope["query_string"], known)
+            return await handler(request)
+
+        return checked
 
 
 class PlainRoute(APIRoute):
@@ -23,6 +42,12 @@ class PlainRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handler: Callable[[Request], Awaitable[Response]] = self.endpoint
         return handler
+
+
+def _parameters_of(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for dependency in dependant.dependencies:
+        yield from _parameters_of(dependency)
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from starlette.responses import Response
 
 from app.api.history_answers import PluginHistory, ServerHistory, plugin_columns, server_columns
 from app.api.responses import Json
-from app.api.routes import ERRORS
+from app.api.routes import ERRORS, ExactRoute
 from app.observability.history import History
 from app.plugins.loader.plugin_registry import PluginRegistry
 
 
 def history_router(history: History, registry: PluginRegistry) -> APIRouter:
     """Return the routes of the last hour's figures."""
-    router = APIRouter(prefix="/v1", tags=["operations"])
+    router = APIRouter(prefix="/v1", tags=["operations"], route_class=ExactRoute)
 
     @router.get("/history", response_model=ServerHistory, responses=ERRORS, summary="Figures of the last hour")
     async def server_history() -> Response:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.event_stream import MEDIA_TYPE, Streams, last_position
-from app.api.routes import ERRORS, schema_of
+from app.api.routes import ERRORS, ExactRoute, schema_of
 from app.api.schemas import JobStatusEvent
 from app.services.job_management_service import JobManagementService
 from app.services.job_streams import JobStreams
@@ -22,7 +22,7 @@ RESUME = {
 
 def job_events_router(streams: JobStreams, jobs: JobManagementService) -> APIRouter:
     """Return the event routes. They must come before those that take a job's id in the same place."""
-    router = APIRouter(prefix="/v1", tags=["events"])
+    router = APIRouter(prefix="/v1", tags=["events"], route_class=ExactRoute)
     open_streams = Streams()
 
     @router.get(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.api.job_body import read_batch, read_job
 from app.api.responses import Json, JsonLines
-from app.api.routes import ERRORS, PlainRoute, json_body, schema_of
+from app.api.routes import ERRORS, ExactRoute, PlainRoute, json_body, schema_of
 from app.api.routes.analyze import BINARY, RAW_PARAMETERS
 from app.api.schemas import (
     Accepted,
@@ -103,7 +103,7 @@ def jobs_router(
     max_body_bytes: int,
 ) -> APIRouter:
     """Return the job routes."""
-    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+    router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=ExactRoute)
 
     async def submit(request: Request) -> Response:
         """Accept a job. It and its input are on disk when the answer comes, and run even if the server is restarted."""

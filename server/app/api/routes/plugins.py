@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.responses import Json
-from app.api.routes import ERRORS
+from app.api.routes import ERRORS, ExactRoute
 from app.api.schemas import PluginAnswer, PluginList
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.plugin_execution_service import PluginExecutionService
@@ -18,7 +18,7 @@ def plugins_router(
     plugins: PluginManagementService, admission: PluginExecutionService, jobs: JobExecutionService
 ) -> APIRouter:
     """Return the plugin routes."""
-    router = APIRouter(prefix="/v1/plugins", tags=["plugins"])
+    router = APIRouter(prefix="/v1/plugins", tags=["plugins"], route_class=ExactRoute)
 
     def changed(name: str) -> None:
         admission.forget(name)

@@ -4,14 +4,14 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.responses import Json
-from app.api.routes import ERRORS
+from app.api.routes import ERRORS, ExactRoute
 from app.api.schemas import ServerAnswer
 from app.governance.validation import SUPPORTED_MIME_TYPES
 
 
 def server_router(version: str, max_body_bytes: int, max_pixels: int) -> APIRouter:
     """Return the route."""
-    router = APIRouter(prefix="/v1", tags=["operations"])
+    router = APIRouter(prefix="/v1", tags=["operations"], route_class=ExactRoute)
     answer = {
         "version": version,
         "max_body_bytes": max_body_bytes,

@@ -1,8 +1,5 @@
 """``sightgate plugins list | show | check``."""
 
-import signal
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +7,7 @@ import typer
 from app.cli import output, render
 from app.cli.backend import Need, ask
 from app.cli.options import AsJson, DataDir, PluginsDir, settings_from
+from sightgate import check
 
 app = typer.Typer(help="What plugins there are, and whether one keeps its contract.")
 
@@ -53,10 +51,4 @@ def check_plugin(
     ] = None,
 ) -> None:
     """Run a plugin against its own contract, without a server."""
-    # A process of its own: a plugin that crashes or exits while it is checked must not take the answer with it.
-    command = [sys.executable, "-m", "sightgate.check", path, *(rest or [])]
-    code = subprocess.run(command, check=False).returncode
-    if code < 0:
-        sys.stderr.write(f"sightgate: {path} ended the process that checked it: {signal.Signals(-code).name}\n")
-        code = 1
-    raise typer.Exit(code)
+    raise typer.Exit(check.main([path, *(rest or [])]))

@@ -165,16 +165,6 @@ async def describe_source(
     return await _describe(dataclasses.replace(spec, config=_only(configs, names)), options)
 
 
-async def check_plugin(spec: WorkerSpec, confinement: Confinement, within_s: float) -> str | None:
-    """Run the contract check in a worker, which calls the plugin; return what does not hold, or None."""
-    try:
-        findings, _ = await _first_answer(dataclasses.replace(spec, check=True), confinement, within_s)
-    except _NotLoaded as reason:
-        return str(reason)
-    faults = (f"{finding.get('what')}: {finding.get('fault')}" for finding in findings if finding.get("fault"))
-    return next(faults, None)
-
-
 def _only(configs: Mapping[str, Mapping[str, Any]], names: Collection[str]) -> dict[str, Mapping[str, Any]]:
     return {name: config for name, config in configs.items() if name in names and config}
 

@@ -29,7 +29,7 @@ class WorkerSpec:
     """What a worker is to load and how. An empty ``plugin`` only describes the source.
 
     ``granted`` are the permissions that the operator has granted, by kind. ``environment`` is the folder of the virtual
-    environment that the plugin runs in, empty for none of its own. With ``check``, the worker runs the contract check.
+    environment that the plugin runs in, empty for none of its own.
     """
 
     source: Source
@@ -42,7 +42,6 @@ class WorkerSpec:
     max_result_bytes: int = MAX_RESULT_BYTES
     granted: Mapping[str, Any] = field(default_factory=dict)
     environment: str = ""
-    check: bool = False
 
 
 @dataclass(frozen=True, slots=True)

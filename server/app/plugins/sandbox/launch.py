@@ -129,7 +129,6 @@ def hello(spec: WorkerSpec, policy: Policy, segment: SharedSegment | None) -> by
         {
             "source": spec.source.to_data(),
             "plugin": spec.plugin,
-            "check": spec.check,
             "config": dict(spec.config),
             "server_pid": os.getpid(),
             "policy": policy.to_data(),
