@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -143,7 +144,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
     store = open_store(settings.database, durability=Durability(settings.durability), lease_s=settings.lease_s)
-    metrics = Metrics(lambda name: registry.get_status(name) is not None)
+    metrics = Metrics(registry.knows)
     tool_runner = ToolRunner(
         registry,
         observer=metrics,
@@ -183,7 +184,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         metrics,
         home,
         JobRules(settings.max_running_jobs, settings.keep_inputs == "all", settings.drain_s, settings.lease_s),
-        policy_of=lambda plugin: plugins.retry_policy(plugin, _retry_policy(settings)),
+        policy_of=partial(plugins.retry_policy, default=_retry_policy(settings)),
         webhooks=webhooks,
     )
     metrics.add_gauges(lambda: _gauges(registry, plugins, store, events))

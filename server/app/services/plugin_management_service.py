@@ -94,7 +94,8 @@ class PluginManagementService:
 
     def retry_policy(self, name: str, default: RetryPolicy) -> RetryPolicy:
         """Return how the jobs of a plugin are tried again, as ``plugins.toml`` says, else by ``default``."""
-        return RetryPolicy.from_json(self._says.get(name, OperatorSay()).retry, default)
+        say = self._says.get(name)
+        return RetryPolicy.from_json(say.retry, default) if say is not None and say.retry else default
 
     def show_all(self) -> list[dict[str, Any]]:
         """Return a row for every plugin."""

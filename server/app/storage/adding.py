@@ -107,11 +107,21 @@ def _take_key(actor: Actor, key: IdempotencyKey, target: str) -> Steps[None]:
     answer = yield Query(_INSERT_KEY, row)
     if answer.changed:
         return
-    rows = yield from rows_of(_SELECT_KEY, named)
-    if not rows:
+    existing = yield from find_key(key)
+    if existing is None:
         raise StorageError("the idempotency key was deleted meanwhile")
+    raise KeyUsed(existing)
+
+
+def find_key(key: IdempotencyKey) -> Steps[str | None]:
+    """Return the id that the key stands for, or None if it was not used. Raises `KeyConflict`."""
+    rows = yield from rows_of(_SELECT_KEY, {"scope": key.scope, "key": key.key})
+    if not rows:
+        return None
     fingerprint, existing = rows[0]
-    raise KeyUsed(existing) if fingerprint == key.fingerprint else KeyConflict
+    if fingerprint != key.fingerprint:
+        raise KeyConflict
+    return str(existing)
 
 
 def _insert(actor: Actor, stored: Sequence[_Stored]) -> Steps[None]:

@@ -31,6 +31,13 @@ ErrorOf = Callable[[Job], JsonObject]
 _MOST_EXPIRED = 500
 
 
+def plugins_waiting(actor: Actor) -> Steps[Sequence[str]]:
+    """Return the plugins that have something to claim."""
+    ready = yield from select(statements.PLUGINS_WAITING)
+    due = yield from select(statements.PLUGINS_DUE, actor.times())
+    return sorted({row[0] for row in (*ready, *due)})
+
+
 def claim(actor: Actor, wanted: Mapping[str, int], lease_until: datetime) -> Steps[Sequence[Job]]:
     """Claim at most so many jobs of each plugin."""
     times = actor.times()
@@ -56,8 +63,11 @@ def _begin(actor: Actor, jobs: Sequence[Job], lease_until: datetime) -> Steps[Se
     if not jobs:
         return []
     parameters = actor.lease(lease_until) | {"ids": texts([job.id for job in jobs])}
-    yield Query(statements.CLAIM, parameters)
-    yield Query(statements.START_ATTEMPTS, parameters)
+    if actor.shared:
+        yield Query(statements.CLAIM_AND_START, parameters)
+    else:
+        yield Query(statements.CLAIM, parameters)
+        yield Query(statements.START_ATTEMPTS, parameters)
     yield Tell([Change(job.id, "status", job.plugin, JobStatus.RUNNING) for job in jobs])
     began, owner = from_micros(parameters["now"]), actor.server_id
     return [

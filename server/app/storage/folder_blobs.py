@@ -174,6 +174,7 @@ class FolderBlobs:
             try:
                 packs.write(handle, blobs)
                 os.fsync(handle)
+                packs.forget_pages(handle)
             finally:
                 os.close(handle)
             for digest in blobs:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Self, TypeVar, cast
 
 from app.governance.job_lifecycle import JobStatus
-from app.storage import claiming, listing, retention, statements, webhooks
+from app.storage import adding, claiming, listing, retention, statements, webhooks
 from app.storage.cursors import make_cursor, read_cursor
 from app.storage.errors import StorageError
 from app.storage.operations import AddJobs, Ask, EndJob, InsertJob, Operation
@@ -108,6 +108,9 @@ class SqlJobStore(ABC):
         if not jobs:
             raise ValueError("there is nothing to add")
         return cast("Sequence[Job]", await self._call(AddJobs(tuple(jobs), key, batch), sheddable=True))
+
+    async def find_key(self, key: IdempotencyKey) -> str | None:
+        return await self._read(lambda: adding.find_key(key))
 
     async def claim(self, free: Mapping[str, int], lease_until: datetime) -> Sequence[Job]:
         wanted = {plugin: most for plugin, most in free.items() if most > 0}
@@ -239,9 +242,7 @@ class SqlJobStore(ABC):
         return [found[plugin] for plugin in sorted(found)]
 
     async def plugins_with_pending(self) -> Sequence[str]:
-        ready = await self._rows(statements.PLUGINS_WAITING)
-        due = await self._rows(statements.PLUGINS_DUE, now=self._actor.now())
-        return sorted({row[0] for row in (*ready, *due)})
+        return await self._read(lambda: claiming.plugins_waiting(self._actor))
 
     async def export(self, filter_: JobFilter) -> AsyncIterator[Job]:
         await self._settle()

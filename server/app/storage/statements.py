@@ -6,6 +6,8 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Float,
+    FromClause,
+    Insert,
     Integer,
     String,
     Text,
@@ -111,7 +113,7 @@ SELECT_CLAIMABLE_JOB = Statement(
     .where(*_CLAIMABLE, _IN_TIME, jobs.c.id == bindparam("wanted_id"))
     .with_for_update(skip_locked=True, key_share=True)
 )
-CLAIM = Statement(
+_claim = (
     update(jobs)
     .where(jobs.c.id.in_(_IDS), still(JobStatus.PENDING))
     .values(
@@ -122,17 +124,20 @@ CLAIM = Statement(
         lease_until=LeaseClock() + bindparam("lease_us", type_=BigInteger()),
     )
 )
-START_ATTEMPTS = Statement(
-    insert(job_attempts).from_select(
-        ["job_id", "number", "server", "started_at"],
-        select(
-            jobs.c.id,
-            jobs.c.attempt,
-            bindparam("server", type_=String()),
-            bindparam("now", type_=BigInteger()),
-        ).where(jobs.c.id.in_(_IDS)),
+
+
+def _start_attempts(claimed: FromClause) -> Insert:
+    began = (bindparam("server", type_=String()), bindparam("now", type_=BigInteger()))
+    return insert(job_attempts).from_select(
+        ["job_id", "number", "server", "started_at"], select(claimed.c.id, claimed.c.attempt, *began)
     )
-)
+
+
+CLAIM = Statement(_claim)
+START_ATTEMPTS = Statement(_start_attempts(select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(_IDS)).subquery()))
+# Both at once, a round trip less: for PostgreSQL, SQLite cannot.
+_claimed = _claim.returning(jobs.c.id, jobs.c.attempt).cte("claimed")
+CLAIM_AND_START = Statement(_start_attempts(_claimed).add_cte(_claimed))
 RENEW = Statement(
     update(jobs)
     .where(jobs.c.id.in_(_IDS), still(JobStatus.RUNNING), DURABLE, jobs.c.lease_owner == bindparam("server"))

@@ -94,6 +94,12 @@ class JobStore(Protocol):
         when the disk is too slow: ask again later. When the wait is cancelled, the jobs may be stored all the same.
         """
 
+    async def find_key(self, key: IdempotencyKey) -> str | None:
+        """Return the id of the job or batch that was added with ``key``, or None.
+
+        Raises `KeyConflict` when it was used with another fingerprint.
+        """
+
     async def claim(self, free: Mapping[str, int], lease_until: datetime) -> Sequence[Job]:
         """Set waiting durable jobs RUNNING, at most ``free[plugin]`` a plugin, and return them.
 

@@ -28,12 +28,15 @@ PAGES: dict[str, tuple[int, dict[str, str], bytes]] = {
 }
 
 
+# The paths that were asked for.
+ASKED: list[str] = []
 # Until it is set, /slow does not answer.
 HELD = threading.Event()
 
 
 class _Pages(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        ASKED.append(self.path)
         if self.path == "/slow":
             HELD.wait(PATIENCE_S)
         status, headers, body = PAGES.get(self.path, (404, {}, b""))
@@ -271,6 +274,27 @@ def test_the_same_key_and_url_give_the_same_job_whatever_is_there_by_now(server:
     assert (first.status_code, again.status_code) == (202, 200)
     assert first.json()["id"] == again.json()["id"]
     assert_error(submit("/a.png"), 422, "idempotency_conflict")
+
+
+def test_what_was_asked_before_with_its_key_is_fetched_once(server: RunningServer, site: str) -> None:
+    def ask_both() -> list[httpx.Response]:
+        batch = {"plugins": ["echo"], "images": [{"image_url": f"{site}/once"}]}
+        return [
+            server.http.post("/v1/jobs", json={"plugin": "echo", "image_url": f"{site}/once"}, headers=key),
+            server.http.post("/v1/jobs/batch", json=batch, headers=key),
+        ]
+
+    key = {"idempotency-key": "fetched-once"}
+    PAGES["/once"] = PAGES["/a.png"]
+    first = ask_both()
+    assert [answer.status_code for answer in first] == [202, 202]
+    ASKED.clear()
+    del PAGES["/once"]
+    again = ask_both()
+    assert [answer.status_code for answer in again] == [200, 200]
+    assert [answer.json()["id"] for answer in again] == [answer.json()["id"] for answer in first]
+    assert again[1].json()["jobs"] == first[1].json()["jobs"]
+    assert not ASKED
 
 
 def test_the_time_of_a_request_holds_for_its_fetch_too(server: RunningServer, site: str) -> None:

@@ -58,7 +58,7 @@ class Gate:
     def __init__(self, entry: str) -> None:
         self.entry = entry
         self.registry = PluginRegistry()
-        self.metrics = Metrics(lambda name: self.registry.get_status(name) is not None)
+        self.metrics = Metrics(self.registry.knows)
 
     def call(self, does: Does | object, given: Any = None, name: Any = "scripted", **rules: Any) -> Answer:
         plugin = Scripted(does) if callable(does) else does

@@ -221,13 +221,16 @@ async def test_what_a_dead_server_left_is_put_right_at_the_next_start(home: Any,
 
 
 async def test_a_job_whose_input_is_gone_fails_as_our_fault_and_the_others_run(
-    home: Any, server: Sightgate, plugin: Scripted
+    home: Any, registry: PluginRegistry
 ) -> None:
-    await server.plugins.set_enabled("scripted", enabled=False)
-    lost = await server.job_execution.create_job_async("scripted", payload(number=1))
+    accepting = await home.start(registry)
+    await accepting.plugins.set_enabled("scripted", enabled=False)
+    lost = await accepting.job_execution.create_job_async("scripted", payload(number=1))
+    await home.stop()
     for blob in (home.data / "blobs").rglob("*"):
         if blob.is_file():
             blob.unlink()
+    server = await home.start(registry)
     kept = await server.job_execution.create_job_async(
         "scripted", {"image": sample_png(9, 9), "mime_type": "image/png", "options": {"number": 2}}
     )

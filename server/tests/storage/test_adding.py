@@ -30,6 +30,16 @@ async def test_a_key_stands_for_the_job_it_made(store: JobStore, waiting: Make) 
     assert len((await store.list()).jobs) == 3
 
 
+async def test_a_key_can_be_looked_up_before_there_is_anything_to_add(store: JobStore, waiting: Make) -> None:
+    assert await store.find_key(KEY) is None
+    job = waiting()
+    await store.add([NewJob(job)], key=KEY)
+    assert await store.find_key(KEY) == job.id
+    with pytest.raises(KeyConflict):
+        await store.find_key(IdempotencyKey(KEY.scope, KEY.key, "body 2"))
+    assert await store.find_key(IdempotencyKey("POST /v1/jobs bob", "k1", "body 1")) is None
+
+
 async def test_of_many_that_use_a_key_at_once_one_makes_the_job(store: JobStore, waiting: Make) -> None:
     jobs = [waiting() for _ in range(30)]
     outcomes = await asyncio.gather(*(store.add([NewJob(job)], key=KEY) for job in jobs), return_exceptions=True)

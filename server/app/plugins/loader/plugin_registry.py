@@ -121,6 +121,10 @@ class PluginRegistry:
     def list_plugins(self) -> list[str]:
         return sorted(self._entries)
 
+    def knows(self, name: str) -> bool:
+        """Tell whether a plugin has this name."""
+        return name in self._entries
+
     def get_status(self, name: str) -> dict[str, Any] | None:
         """Return the plugin's row as plain JSON data, or None if no plugin has this name."""
         entry = self._entries.get(name)

@@ -123,10 +123,16 @@ class AnalysisExecutionService:
         run now, StorageError if the job cannot be made durable.
         """
         terms = terms or JobTerms()
+        source = _source_of(request.image)
+        if source is not None and terms.key is not None:
+            said = (request.options, terms, request.owner, request.timeout_s)
+            replayed = await self._jobs.find_replayed(request.plugin, source, *said)
+            if replayed is not None:
+                return replayed
         payload = await self._payload_of(request)
         self._plugins.check(request.plugin)
         await self._check_webhook(terms)
-        payload["source"] = _source_of(request.image)
+        payload["source"] = source
         return await self._jobs.accept(request.plugin, payload, terms, request.owner, request.timeout_s)
 
     async def submit_batch(self, request: BatchRequest, terms: JobTerms | None = None) -> AcceptedBatch:
@@ -136,9 +142,16 @@ class AnalysisExecutionService:
         for plugin in request.plugins:
             self._plugins.check(plugin)
         await self._check_webhook(terms)
+        sources = [_source_of(image) for image in request.images]
+        known = [source for source in sources if source is not None]
+        if terms.key is not None and len(known) == len(sources):
+            said = (request.options, terms, request.owner, request.timeout_s)
+            replayed = await self._jobs.find_replayed_batch(request.plugins, known, *said)
+            if replayed is not None:
+                return replayed
         payloads = [
-            {"image": image.data, "mime_type": image.mime_type, "source": _source_of(asked)}
-            for asked, image in zip(request.images, await self._acquire_all(request.images), strict=True)
+            {"image": image.data, "mime_type": image.mime_type, "source": source}
+            for source, image in zip(sources, await self._acquire_all(request.images), strict=True)
         ]
         return await self._jobs.accept_batch(
             request.plugins, payloads, request.options, terms, request.owner, request.timeout_s

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +10,7 @@ import structlog
 
 from app.services.execution.job_outcome import error_of
 from app.services.execution.job_runs import JobRuns
+from app.services.execution.pace import Pace
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.storage.errors import StorageError
 from app.storage.records import Job
@@ -23,9 +24,6 @@ AFTER_FAULT_S = 1.0
 STOP_S = 3.0
 # On a shared store: deadlines of jobs whose server died before it could look at them.
 EXPIRE_EVERY_S = 5.0
-# Quick plugins would wait for the next claim longer than they run: so much of their work is claimed ahead of them.
-AHEAD_MS = 20.0
-MOST_AHEAD = 64
 # Ends that wait for the disk do not keep others from running, up to here.
 MOST_UNSETTLED = 1_024
 
@@ -57,11 +55,14 @@ class JobDispatcher:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._mean_ms: dict[str, float] = {}
+        self._pace = Pace()
         # When the next waiting job may run or has waited too long, as far as is known. The past: look at once.
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
         self._expired_at = 0.0
         self._waiting_for_seats = False
+        # Plugins of jobs that were accepted here and may run at once: there is no need to look for those.
+        self._fresh: set[str] = set()
+        self._looked = False
 
     def start(self) -> None:
         """Begin to take up jobs."""
@@ -91,23 +92,23 @@ class JobDispatcher:
         """Jobs were accepted here."""
         for moment in (moment for job in jobs for moment in (job.not_before, job.deadline) if moment is not None):
             self._due = moment if self._due is None else min(self._due, moment)
+        self._fresh.update(job.plugin for job in jobs if not job.blocked and job.not_before is None)
         self._wake.set()
 
     def lease_until(self) -> datetime:
         """Return until when a claim that is made now holds."""
         return datetime.now(UTC) + timedelta(seconds=self._rules.lease_s)
 
-    def ran(self, plugin: str, milliseconds: float) -> None:
-        """Learn how long a plugin takes: a moving mean over about ten calls."""
-        mean = self._mean_ms.get(plugin, milliseconds)
-        self._mean_ms[plugin] = mean + (milliseconds - mean) / 10
+    def ran(self, plugin: str, loading_ms: float, call_ms: float) -> None:
+        """A job's call has ended: learn how long it took from its claim to the queue for a seat, and in the gate."""
+        self._pace.ran(plugin, loading_ms, call_ms)
 
     async def _dispatch(self) -> None:
         while not self._stopping:
             self._wake.clear()
             try:
                 started = await self._dispatch_once()
-                if not started:
+                if not started and self._looked:
                     await self._rest()
             except StorageError as failed:
                 log.error("the job store does not answer; trying again", reason=str(failed))
@@ -117,28 +118,38 @@ class JobDispatcher:
                 await asyncio.sleep(AFTER_FAULT_S)
 
     async def _dispatch_once(self) -> int:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         if self._is_due():
             await self._expire()
         room = self._rules.at_once - self._runs.uncalled
         if self._runs.unsettled >= MOST_UNSETTLED:
             room = 0
-        waiting = await self._store.plugins_with_pending() if room > 0 else ()
+        waiting = await self._find_waiting(room)
         self._waiting_for_seats = bool(waiting)
         free: dict[str, int] = {}
         for plugin in waiting:
             # A job whose input is being read has no seat yet; another one must not overtake it.
-            seats = min(room, self._plugins.free_seats(plugin, self._ahead(plugin)) - self._runs.loading(plugin))
+            ahead = self._pace.ahead(plugin, self._plugins.seats(plugin))
+            seats = min(room, self._plugins.free_seats(plugin, ahead) - self._runs.loading(plugin))
             if seats > 0:
                 free[plugin] = seats
                 room -= seats
         claimed = await self._store.claim(free, self.lease_until()) if free else ()
         for job in claimed:
             self._runs.begin(job)
+        if claimed:
+            self._pace.claimed((loop.time() - began) * 1000)
         return len(claimed)
 
-    def _ahead(self, plugin: str) -> int:
-        mean_ms = self._mean_ms.get(plugin)
-        return 0 if mean_ms is None else min(MOST_AHEAD, int(AHEAD_MS / max(mean_ms, 0.05)))
+    async def _find_waiting(self, room: int) -> Collection[str]:
+        """Return the plugins that jobs wait for: those of new jobs and, every other time at least, all."""
+        if room <= 0:
+            self._looked = True  # what is there could not start: rest until something ends
+            return ()
+        fresh, self._fresh = self._fresh, set()
+        self._looked = not (fresh and self._looked)
+        return await self._store.plugins_with_pending() if self._looked else fresh
 
     def _is_due(self) -> bool:
         if self._store.shared and asyncio.get_running_loop().time() - self._expired_at > EXPIRE_EVERY_S:

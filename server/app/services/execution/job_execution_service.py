@@ -168,6 +168,35 @@ class JobExecutionService:
         self.refuse_if_draining()
         return await self._intake.accept(plugin_name, payload, terms, owner, timeout_s)
 
+    async def find_replayed(
+        self,
+        plugin_name: str,
+        source: str,
+        options: Mapping[str, Any],
+        terms: JobTerms,
+        owner: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Accepted | None:
+        """Return what an earlier request with the same key was answered, before its image is fetched from ``source``.
+
+        Raises RequestError ``idempotency_conflict``, PluginRefused, StorageError.
+        """
+        self.refuse_if_draining()
+        return await self._intake.find_replayed(plugin_name, source, options, terms, owner, timeout_s)
+
+    async def find_replayed_batch(
+        self,
+        plugin_names: Sequence[str],
+        sources: Sequence[str],
+        options: Mapping[str, Mapping[str, Any]],
+        terms: JobTerms,
+        owner: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AcceptedBatch | None:
+        """Do the same for a batch whose images all come from elsewhere."""
+        self.refuse_if_draining()
+        return await self._intake.find_replayed_batch(plugin_names, sources, options, terms, owner, timeout_s)
+
     async def accept_batch(
         self,
         plugin_names: Sequence[str],
@@ -358,8 +387,8 @@ class JobExecutionService:
                     await watch.wait(CANCEL_S)
         return task is not None or call is not None
 
-    def _ran(self, plugin: str, milliseconds: float) -> None:
-        self._dispatcher.ran(plugin, milliseconds)
+    def _ran(self, plugin: str, loading_ms: float, call_ms: float) -> None:
+        self._dispatcher.ran(plugin, loading_ms, call_ms)
 
     def _job_ended(self, job: Job) -> None:
         if job.webhook is not None and self._webhooks is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.services.execution.recent_inputs import RecentInput, RecentInputs
 from app.services.job_management_service import IMAGE_ROLE
 from app.storage.blobs import Blobs
 from app.storage.errors import BlobMissing
@@ -16,6 +17,7 @@ class JobInputs:
     def __init__(self, store: JobStore, blobs: Blobs) -> None:
         self._store = store
         self._blobs = blobs
+        self._recent = RecentInputs()
 
     async def keep(self, payload: Mapping[str, Any]) -> JobInput:
         """Store a payload's image; return the row that names it."""
@@ -31,6 +33,14 @@ class JobInputs:
             for payload, data, digest in zip(payloads, images, digests, strict=True)
         ]
 
+    def remember(self, job_id: str, payload: Mapping[str, Any], kept: JobInput) -> None:
+        """Hold a kept payload's image for a moment: its job is likely to run here at once."""
+        self._recent.put(job_id, RecentInput(_image_of(payload), kept.media_type))
+
+    def forget(self, job_id: str) -> None:
+        """Hold a job's image no longer: it will not run."""
+        self._recent.take(job_id)
+
     async def touch(self, kept: Sequence[JobInput]) -> None:
         """Store again what another job was given, so that no collector removes it before the new job names it."""
         for one in kept:
@@ -38,6 +48,9 @@ class JobInputs:
 
     async def payload_of(self, job: Job) -> dict[str, Any]:
         """Return the payload that the job was accepted with."""
+        recent = self._recent.take(job.id)
+        if recent is not None:
+            return {"image": recent.image, "mime_type": recent.media_type, "options": dict(job.options)}
         for kept in await self._store.inputs(job.id):
             if kept.role == IMAGE_ROLE:
                 data = await self._blobs.get(kept.blob)

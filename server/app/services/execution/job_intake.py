@@ -21,6 +21,7 @@ from app.storage.store import JobStore
 MAX_PLUGIN_NAME = 200
 
 Payload = Mapping[str, Any]
+Options = Mapping[str, Any]
 PolicyOf = Callable[[str], RetryPolicy]
 
 _ONE_JOB, _BATCH = "POST /v1/jobs", "POST /v1/jobs/batch"
@@ -53,12 +54,37 @@ class JobIntake:
         job = self._make(plugin, payload, terms, owner, timeout_s)
         kept = await self._inputs.keep(payload)
         what = [(plugin, job.options, [*_image_of(payload, kept), str(timeout_s)])]
+        self._remember(job, payload, kept, terms)
         try:
             stored = await self._add([NewJob(job, [kept], terms.after)], _key(_ONE_JOB, owner, terms, what))
         except KeyUsed as used:
-            before = await self._store.get(used.existing_id)
-            return Accepted(used.existing_id, before.status if before is not None else JobStatus.PENDING, replayed=True)
+            self._inputs.forget(job.id)
+            return await self._replayed(used.existing_id)
         return Accepted(stored[0].id, stored[0].status)
+
+    async def find_replayed(
+        self, plugin: str, source: str, options: Options, terms: JobTerms, owner: str | None, timeout_s: float | None
+    ) -> Accepted | None:
+        """Return the job that an earlier request with the same key made, without its image, which is at ``source``.
+
+        Raises RequestError ``idempotency_conflict``, StorageError.
+        """
+        existing = await self._find(_key(_ONE_JOB, owner, terms, [(plugin, options, [source, str(timeout_s)])]))
+        return None if existing is None else await self._replayed(existing)
+
+    async def find_replayed_batch(
+        self,
+        plugins: Sequence[str],
+        sources: Sequence[str],
+        options: Mapping[str, Options],
+        terms: JobTerms,
+        owner: str | None,
+        timeout_s: float | None,
+    ) -> AcceptedBatch | None:
+        """Do the same for a batch."""
+        what = [(plugin, options.get(plugin, {}), [source, str(timeout_s)]) for source in sources for plugin in plugins]
+        existing = await self._find(_key(_BATCH, owner, terms, what))
+        return None if existing is None else await self._replayed_batch(existing)
 
     async def accept_batch(
         self,
@@ -78,14 +104,13 @@ class JobIntake:
             for plugin in plugins:
                 own = {**payload, "options": options.get(plugin, {})}
                 job = self._make(plugin, own, terms, owner, timeout_s, batch.id)
+                self._remember(job, payload, image, terms)
                 new.append(NewJob(job, [image], terms.after))
                 what.append((plugin, job.options, [*_image_of(payload, image), str(timeout_s)]))
         try:
             stored = await self._add(new, _key(_BATCH, owner, terms, what), batch)
         except KeyUsed as used:
-            return AcceptedBatch(
-                used.existing_id, await self._store.batch_jobs(used.existing_id, list(JobStatus)), replayed=True
-            )
+            return await self._replayed_batch(used.existing_id)
         return AcceptedBatch(batch.id, [job.id for job in stored])
 
     async def accept_copy(self, job: Job) -> Accepted:
@@ -146,6 +171,24 @@ class JobIntake:
             webhook=terms.webhook,
         )
 
+    async def _find(self, key: IdempotencyKey | None) -> str | None:
+        try:
+            return None if key is None else await self._store.find_key(key)
+        except KeyConflict:
+            raise _conflict() from None
+
+    async def _replayed(self, job_id: str) -> Accepted:
+        before = await self._store.get(job_id)
+        return Accepted(job_id, before.status if before is not None else JobStatus.PENDING, replayed=True)
+
+    async def _replayed_batch(self, batch_id: str) -> AcceptedBatch:
+        return AcceptedBatch(batch_id, await self._store.batch_jobs(batch_id, list(JobStatus)), replayed=True)
+
+    def _remember(self, job: Job, payload: Payload, kept: JobInput, terms: JobTerms) -> None:
+        # Before it is stored: it may be claimed before its caller knows of it.
+        if not terms.delay_s and not terms.after:
+            self._inputs.remember(job.id, payload, kept)
+
     async def _add(
         self, new: Sequence[NewJob], key: IdempotencyKey | None, batch: Batch | None = None
     ) -> Sequence[Job]:
@@ -158,8 +201,7 @@ class JobIntake:
         try:
             stored = await self._store.add(new, key=key, batch=batch)
         except KeyConflict:
-            said = "this Idempotency-Key was used with another request; use a new key for another request"
-            raise RequestError("idempotency_conflict", said) from None
+            raise _conflict() from None
         except DependencyMissing as missing:
             said = f"there is no job {missing.job_ids[0][:64]!r}, which this one is to run after"
             raise RequestError("job_not_found", said, field="after") from None
@@ -168,6 +210,11 @@ class JobIntake:
                 self._events.changed(job)
         self._added(stored)
         return stored
+
+
+def _conflict() -> RequestError:
+    said = "this Idempotency-Key was used with another request; use a new key for another request"
+    return RequestError("idempotency_conflict", said)
 
 
 def _image_of(payload: Payload, kept: JobInput) -> Sequence[str]:

@@ -60,6 +60,7 @@ class Run:
     task: "asyncio.Task[JobOutcome | None] | None" = None
     fate: Fate | None = None
     begun: bool = False
+    loading_ms: float = 0.0
     called: bool = False
     settling: bool = False
 
@@ -76,7 +77,7 @@ class JobRuns:
         events: JobEvents,
         observer: JobObserver,
         on_room: Callable[[], None],
-        on_ran: Callable[[str, float], None],
+        on_ran: Callable[[str, float, float], None],
         on_ended: Callable[[Job], None],
     ) -> None:
         self._store = store
@@ -229,7 +230,7 @@ class JobRuns:
                 raise
             task.uncancel()
             return ended_call(job, "cancelled", run.context)
-        self._on_ran(job.plugin, run.context.running_ms)
+        self._on_ran(job.plugin, run.loading_ms, run.context.running_ms)
         if envelope:
             envelope["error"]["details"]["job_id"] = job.id
         return JobOutcome(job.id, result, envelope, run.context.waiting_ms, run.context.running_ms)
@@ -237,6 +238,7 @@ class JobRuns:
     def _sit_down(self, run: Run) -> None:
         if not run.at_its_desk.is_set():
             run.at_its_desk.set()
+            run.loading_ms = (asyncio.get_running_loop().time() - run.since) * 1000
             self._loading[run.job.plugin] -= 1
 
     def _leave_desk(self, run: Run) -> None:

@@ -148,12 +148,16 @@ class PluginExecutionService:
         ``ahead`` is how many may wait for a seat beyond those. An unknown plugin has one seat: its call ends at once,
         with the right error.
         """
-        if plugin_name not in self._registry.list_plugins():
+        if not self._registry.knows(plugin_name):
             return 1
         desk = self._desk(plugin_name)
         if self._registry.get_availability(plugin_name).code == "plugin_disabled" or desk.breaker.rests_now():
             return 0
         return max(0, desk.seats.free - desk.seats.waiting + ahead)
+
+    def seats(self, plugin_name: str) -> int:
+        """Return how many calls of a plugin run at once, at most."""
+        return self._capacity(plugin_name)
 
     async def kill(self, plugin_name: str, call_id: str) -> bool:
         """End a call and the worker it runs on; tells whether it was found on one."""
