@@ -121,6 +121,27 @@ def test_the_jobs_of_a_server_that_died_are_taken_up_by_the_other(postgres: Post
         assert lost[0]["error_code"] == "interrupted"
 
 
+def test_a_job_waits_for_a_server_that_has_its_plugin(postgres: PostgresServer, tmp_path: Path):
+    url = PostgresPlace(postgres).url
+    shared = {"database_url": url, "blob_url": tmp_path / "blobs"}
+    having, lacking = make_home(tmp_path / "one", "slow", **shared), make_home(tmp_path / "two", "answering", **shared)
+    with running(lacking) as two:
+        with running(having) as one:
+            blocker = one.accepted("slow", {"seconds": 2})
+            one.until_status(blocker, "RUNNING")
+            ids = [one.accepted("slow", {"seconds": 0.1, "tag": number}) for number in range(8)]
+            assert {two.ended_job(job_id)["status"] for job_id in ids} == {"SUCCESS"}
+            running_on = {two.job(job_id)["attempts"][0]["server"] for job_id in (blocker, *ids)}
+            assert len(running_on) == 1
+            late = one.accepted("slow", delay_s=6)
+            hurried = one.accepted("slow", delay_s=6, deadline_s=7)
+        # Nobody is left who could run them: one waits, the other has waited too long.
+        assert two.ended_job(hurried)["error_code"] == "deadline_exceeded"
+        assert two.job(late)["status"] == "PENDING"
+        with running(having):
+            assert two.ended_job(late)["status"] == "SUCCESS"
+
+
 def _runs(server: RunningServer) -> bool:
     return bool(server.row("slow")["in_flight"])
 
