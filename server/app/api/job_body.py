@@ -29,6 +29,7 @@ from app.api.body import (
     unsupported,
     upload_of,
 )
+from app.api.query import check_parameters
 from app.governance.errors import RequestError, shorten
 from app.services.execution.analysis_execution_service import (
     MOST_IN_BATCH,
@@ -66,9 +67,7 @@ async def read_job(request: Request, limit: int) -> tuple[AnalysisRequest, JobTe
             return await request_from_form(form), terms_from(_terms_of_form(form), key)
     if kind.startswith("image/") or kind in ("", "application/octet-stream"):
         query = QueryParams(request.scope["query_string"])
-        unknown = set(query.keys()) - RAW_FIELDS - TERMS
-        if unknown:
-            raise RequestError("unknown_field", f"there is no parameter {shorten(sorted(unknown)[0])!r}")
+        check_parameters(request, RAW_FIELDS | TERMS, many=("after",))
         terms = terms_from(_from_text(query, query.getlist("after")), key)
         options, timeout_s = options_text(query.get("options", "")), timeout_of(query.get("timeout_s"))
         image = await read_raw_image(request, limit, query.get("image_url"))
@@ -145,14 +144,14 @@ def _terms_of_form(form: FormData) -> dict[str, Any]:
 
 def _from_text(given: Mapping[str, str], after: list[str]) -> dict[str, Any]:
     """Return terms that were given as texts, as JSON would have them. What does not read stays text, and is refused."""
-    read: dict[str, Any] = {name: given[name] for name in ("after_rule", "webhook") if given.get(name)}
+    read: dict[str, Any] = {name: given[name] for name in ("after_rule", "webhook") if name in given}
     readers: Mapping[str, Callable[[str], Any]] = {"priority": int, "delay_s": float, "deadline_s": float}
     for name, reader in readers.items():
-        if given.get(name):
+        if name in given:
             read[name] = given[name]
             with contextlib.suppress(ValueError):
                 read[name] = reader(given[name])
-    if given.get("retry"):
+    if "retry" in given:
         read["retry"] = given["retry"]
         with contextlib.suppress(msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             read["retry"] = msgspec.json.decode(given["retry"].encode())
@@ -161,7 +160,7 @@ def _from_text(given: Mapping[str, str], after: list[str]) -> dict[str, Any]:
 
 def _split(texts: list[str]) -> Iterator[str]:
     for text in texts:
-        yield from (part for part in text.split(",") if part)
+        yield from text.split(",")
 
 
 def _wrong(field: str, said: str) -> RequestError:

@@ -70,6 +70,7 @@ class PostgresJobStore(SqlJobStore):
         )
         self._readers: Any = None
         self._listener: PostgresListener | None = None
+        self._on_change: list[Listener] = []
         self._progress: dict[str, Change] = {}
 
     @classmethod
@@ -116,7 +117,13 @@ class PostgresJobStore(SqlJobStore):
 
     def listen(self, on_change: Listener) -> None:
         """Have ``on_change`` called for what other servers do."""
-        self._listener = PostgresListener(self._url, self.server_id, on_change)
+        self._on_change.append(on_change)
+        if self._listener is None:
+            self._listener = PostgresListener(self._url, self.server_id, self._hear)
+
+    def _hear(self, change: Change) -> None:
+        for on_change in self._on_change:
+            on_change(change)
 
     def announce(self, change: Change) -> None:
         """Tell other servers; of a job's progress, the latest."""

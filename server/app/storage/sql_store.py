@@ -20,6 +20,7 @@ from app.storage.records import (
     Batch,
     BatchProgress,
     Cancelled,
+    Change,
     Delivery,
     IdempotencyKey,
     Job,
@@ -38,7 +39,7 @@ from app.storage.records import (
     job_from_row,
     to_micros,
 )
-from app.storage.statement import Query, Statement, Steps
+from app.storage.statement import Query, Statement, Steps, Tell
 from app.storage.steps import Actor, select
 from app.storage.store import MAX_PAGE, ErrorOf
 
@@ -284,6 +285,7 @@ class SqlJobStore(ABC):
         await self._do(lambda: self._override(name, enabled, reason), durable=True)
 
     def _override(self, name: str, enabled: bool | None, reason: str) -> Steps[None]:
+        yield Tell([Change("", "plugin", name)])
         if enabled is None:
             yield Query(statements.DELETE_OVERRIDE, {"wanted_plugin": name})
             return

@@ -11,7 +11,7 @@ from support.errors import assert_error
 from support.postgres_server import PostgresServer
 from support.running_server import Home, RunningServer, eventually, make_home, running
 from support.server_events import all_events, following
-from support.stores import PostgresPlace
+from support.stores import PostgresPlace, execute
 
 Pair = tuple[RunningServer, RunningServer]
 
@@ -60,10 +60,19 @@ def test_a_job_is_cancelled_through_either(pair: Pair):
     for asked in pair:
         job_id = pair[0].accepted("slow", {"seconds": 600})
         pair[0].until_status(job_id, "RUNNING")
-        assert asked.http.delete(f"/v1/jobs/{job_id}").status_code == 200
+        answer = asked.http.delete(f"/v1/jobs/{job_id}")
+        assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
         job = asked.ended_job(job_id)
         assert (job["status"], job["attempts"][0]["outcome"]) == ("CANCELLED", "CANCELLED")
         assert_error(asked.http.delete(f"/v1/jobs/{job_id}"), 409, "job_not_cancellable")
+
+
+def test_progress_does_not_end_the_wait_for_the_end_of_a_job_that_another_server_runs(pair: Pair):
+    for asked in pair:
+        job_id = pair[0].accepted("steps", {"steps": 100_000, "pause": 0.001})
+        eventually(lambda job_id=job_id: pair[0].job(job_id)["progress"], "progress")
+        answer = asked.http.delete(f"/v1/jobs/{job_id}")
+        assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
 
 
 def test_a_job_and_its_progress_are_followed_through_either(pair: Pair):
@@ -83,6 +92,33 @@ def test_what_one_does_stands_in_the_list_that_the_other_tells(pair: Pair):
         job_id = one.accepted("second")
         seen = next(event.data for event in events if event.data.get("status") == "SUCCESS")
     assert seen["id"] == job_id
+
+
+def test_a_plugin_is_disabled_and_enabled_for_both(pair: Pair):
+    for asked, other in (pair, pair[::-1]):
+        assert asked.http.post("/v1/plugins/second/disable").status_code == 200
+        eventually(lambda other=other: other.row("second")["state"] == "UNAVAILABLE", "disabled plugin")
+        assert_error(other.analyze("second"), 503, "plugin_disabled")
+        assert_error(other.post_job("second"), 503, "plugin_disabled")
+        assert asked.http.post("/v1/plugins/second/enable").status_code == 200
+        eventually(lambda other=other: other.row("second")["state"] == "IDLE", "enabled plugin")
+        assert other.analyze("second").status_code == 200
+
+
+def test_what_was_said_of_a_plugin_while_nobody_listened_is_found_when_the_listener_is_back(
+    pair: Pair, postgres: PostgresServer
+):
+    one, two = pair
+    database = one.home.settings["SIGHTGATE_DATABASE_URL"]
+    said = "INSERT INTO plugin_overrides VALUES ('second', false, 'unheard', 0)"
+    execute(database, f"{said} ON CONFLICT (plugin) DO UPDATE SET enabled = false")
+    assert two.row("second")["state"] == "IDLE"
+    listeners = "datname = current_database() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')"
+    execute(database, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listeners}")
+    for server in pair:
+        eventually(lambda server=server: server.row("second")["state"] == "UNAVAILABLE", "disabled plugin")
+    assert one.http.post("/v1/plugins/second/enable").status_code == 200
+    eventually(lambda: two.row("second")["state"] == "IDLE", "enabled plugin")
 
 
 def test_a_key_counts_for_both(pair: Pair):

@@ -1,14 +1,16 @@
 """``/v1/jobs``: accept, show, list, cancel, repeat and remove jobs."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from dataclasses import fields
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.job_body import read_batch, read_job
+from app.api.job_body import idempotency_key, read_batch, read_job
+from app.api.query import check_parameters
 from app.api.responses import Json, JsonLines
 from app.api.routes import ERRORS, PlainRoute, json_body, schema_of
 from app.api.routes.analyze import BINARY, RAW_PARAMETERS
@@ -80,6 +82,17 @@ BATCH_BODY = {
 }
 
 
+def _filters(*others: str) -> Any:
+    """Return the dependency that reads a filter, on a route that has ``others`` as parameters too."""
+    known = {field.name for field in fields(JobQuery)} | set(others)
+
+    def read(request: Request, query: Annotated[JobQuery, Depends(_query)]) -> JobQuery:
+        check_parameters(request, known)
+        return query
+
+    return Depends(read)
+
+
 def _query(
     status: Annotated[str | None, Query(description="Only jobs of this status.")] = None,
     plugin: Annotated[str | None, Query(description="Only jobs of this plugin.")] = None,
@@ -93,7 +106,9 @@ def _query(
     return JobQuery(status, plugin, error_code, since, until, batch, q, durable)
 
 
-Filters = Annotated[JobQuery, Depends(_query)]
+Filters = Annotated[JobQuery, _filters()]
+ListFilters = Annotated[JobQuery, _filters("cursor", "limit")]
+PurgeFilters = Annotated[JobQuery, _filters("all")]
 
 
 def jobs_router(
@@ -145,7 +160,7 @@ def jobs_router(
 
     @router.get("", response_model=JobList, responses=ERRORS, summary="List jobs, newest first, without results")
     async def list_jobs(
-        query: Filters,
+        query: ListFilters,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
         limit: Annotated[int, Query(description="Jobs on a page, 1 to 500.")] = 50,
     ) -> Response:
@@ -169,7 +184,7 @@ def jobs_router(
 
     @router.post("/purge", response_model=Purged, responses=ERRORS, summary="Remove jobs that have ended")
     async def purge_jobs(
-        query: Filters,
+        query: PurgeFilters,
         every: Annotated[bool, Query(alias="all", description="Whether no filter is meant: every ended job.")] = False,
     ) -> Response:
         """Remove the jobs that a listing with these filters would show and that have ended, for good."""
@@ -191,13 +206,14 @@ def jobs_router(
         "/{job_id}/requeue",
         status_code=202,
         response_model=Requeued,
-        responses=ERRORS,
+        responses={**ERRORS, 200: {"model": Requeued, "description": USED_BEFORE}},
         summary="Accept a new job with the input and options of this one",
+        openapi_extra={"parameters": [KEY]},
     )
-    async def requeue_job(job_id: str) -> Response:
-        accepted = await analyses.requeue(job_id)
+    async def requeue_job(request: Request, job_id: str) -> Response:
+        accepted = await analyses.requeue(job_id, idempotency_key(request))
         body = {"id": accepted.job_id, "status": accepted.status.value, "copy_of": job_id}
-        return _accepted(body, f"/v1/jobs/{accepted.job_id}", replayed=False)
+        return _accepted(body, f"/v1/jobs/{accepted.job_id}", accepted.replayed)
 
     @router.get(
         "/{job_id}/input",
