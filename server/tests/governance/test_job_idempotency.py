@@ -88,11 +88,11 @@ def test_a_key_makes_requeuing_safe_to_send_again(server: RunningServer):
     other = server.http.post(f"/v1/jobs/{second}/requeue", headers=key)  # the key is one job's
     assert other.status_code == 202
     assert server.http.post(f"/v1/jobs/{first}/requeue").json()["id"] != copied.json()["id"]
+    none = {"idempotency-key": "two words"}
+    assert_error(server.http.post(f"/v1/jobs/{first}/requeue", headers=none), 400, "malformed_request")
+    at_once = {"idempotency-key": "at-once"}
     with ThreadPoolExecutor(10) as pool:
-        requeue = {"url": f"/v1/jobs/{first}/requeue", "headers": {"idempotency-key": "at once"}}
-        assert_error(server.http.post(**requeue), 400, "malformed_request")
-        requeue["headers"] = {"idempotency-key": "at-once"}
-        answers = list(pool.map(lambda _: server.http.post(**requeue), range(10)))
+        answers = list(pool.map(lambda _: server.http.post(f"/v1/jobs/{first}/requeue", headers=at_once), range(10)))
     assert sorted({answer.status_code for answer in answers}) == [200, 202]
     assert len({answer.json()["id"] for answer in answers}) == 1
 
