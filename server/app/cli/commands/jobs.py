@@ -91,7 +91,10 @@ def submit_jobs(
     plugins_dir: PluginsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept a job for each image, and print their ids. Without a running server, the next one runs them."""
+    """Accept a job for each image, and print their ids, on a terminal with the images.
+
+    Without a running server, the next one runs them.
+    """
     terms: dict[str, Any] = {"priority": priority, "delay_s": delay, "deadline_s": deadline, "after": after or None}
     terms["retry"] = {"max_attempts": attempts} if attempts is not None else None
     given = {name: value for name, value in terms.items() if value is not None}
@@ -117,7 +120,7 @@ def cancel_jobs(job_ids: JobIds, data_dir: DataDir = None, as_json: AsJson = Fal
 
 @app.command("requeue")
 def requeue_jobs(job_ids: JobIds, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Accept for each job a new one with the same image and options, and print their ids."""
+    """Accept for each job a new one with the same image and options, and print their ids, on a terminal with the old."""
     settings = settings_from(data_dir=data_dir)
     told = _for_each(settings, job_ids, lambda backend, job_id: backend.jobs.requeue(job_id))
     _print_ids(told, as_json, lambda job: f"repeats {job['copy_of']}")
