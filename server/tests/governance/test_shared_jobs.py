@@ -101,7 +101,7 @@ def test_a_plugin_is_disabled_and_enabled_for_both(pair: Pair):
         assert_error(other.analyze("second"), 503, "plugin_disabled")
         assert_error(other.post_job("second"), 503, "plugin_disabled")
         assert asked.http.post("/v1/plugins/second/enable").status_code == 200
-        eventually(lambda other=other: other.row("second")["state"] == "IDLE", "enabled plugin")
+        eventually(lambda other=other: other.row("second")["state"] != "UNAVAILABLE", "enabled plugin")
         assert other.analyze("second").status_code == 200
 
 
@@ -112,13 +112,13 @@ def test_what_was_said_of_a_plugin_while_nobody_listened_is_found_when_the_liste
     database = one.home.settings["SIGHTGATE_DATABASE_URL"]
     said = "INSERT INTO plugin_overrides VALUES ('second', false, 'unheard', 0)"
     execute(database, f"{said} ON CONFLICT (plugin) DO UPDATE SET enabled = false")
-    assert two.row("second")["state"] == "IDLE"
+    assert two.row("second")["state"] != "UNAVAILABLE"
     listeners = "datname = current_database() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')"
     execute(database, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listeners}")
     for server in pair:
         eventually(lambda server=server: server.row("second")["state"] == "UNAVAILABLE", "disabled plugin")
     assert one.http.post("/v1/plugins/second/enable").status_code == 200
-    eventually(lambda: two.row("second")["state"] == "IDLE", "enabled plugin")
+    eventually(lambda: two.row("second")["state"] != "UNAVAILABLE", "enabled plugin")
 
 
 def test_a_key_counts_for_both(pair: Pair):
