@@ -120,7 +120,7 @@ def cancel_jobs(job_ids: JobIds, data_dir: DataDir = None, as_json: AsJson = Fal
 
 @app.command("requeue")
 def requeue_jobs(job_ids: JobIds, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Accept for each job a new one with the same image and options, and print their ids (on a terminal, the old too)."""
+    """Accept for each job a new one with the same image and options, and print their ids, on a terminal both."""
     settings = settings_from(data_dir=data_dir)
     told = _for_each(settings, job_ids, lambda backend, job_id: backend.jobs.requeue(job_id))
     _print_ids(told, as_json, lambda job: f"repeats {job['copy_of']}")
