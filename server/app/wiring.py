@@ -173,6 +173,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         DiscoveryOptions(confinement, settings.discovery_timeout_s),
         _pool_options(settings, confinement),
         IsolationLevel(settings.min_isolation),
+        enabled_elsewhere=plugin_execution.forget,
     )
     job_execution = JobExecutionService(
         store,

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from app.api.responses import Json
 from app.governance.error_envelope import build_error_envelope, internal_fault
 from app.governance.errors import ERROR_CODES, GovernedError, InternalFault, RequestError
+from app.governance.unfit_value import describe
 from app.storage.errors import StorageError
 
 log = structlog.get_logger("sightgate.http")
@@ -94,7 +95,7 @@ async def on_invalid_parameters(_: Request, failure: Exception) -> Json:
     assert isinstance(failure, RequestValidationError)
     first = failure.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:])
-    return refuse(RequestError("malformed_request", f"{field}: {first['msg']}"[:500], field=field))
+    return refuse(RequestError("malformed_request", f"{field}: {describe(first)}"[:500], field=field))
 
 
 async def on_fault(request: Request, fault: Exception) -> Json:

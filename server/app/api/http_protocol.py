@@ -3,7 +3,10 @@
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.api.errors import refuse
+from app.governance.errors import RequestError
 
 # More of a body than this is handed on as it comes, and no more is read until the application has taken it.
 GATHERED_BODY_BYTES = 1024 * 1024
@@ -72,6 +75,19 @@ class GatheringProtocol(HttpToolsProtocol):
         elif self._pieces:
             self._hand_on()
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, in the one shape of errors; the connection ends."""
+        said = "the request's first line or a header cannot be read; text in an address must be percent-encoded"
+        body = bytes(refuse(RequestError("malformed_request", said)).body)
+        head = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *head)]
+        self.transport.write(b"".join([STATUS_LINE[400], *lines, b"\r\n", body]))
+        self.transport.close()
 
     def _hand_on(self) -> None:
         super().on_body(self._taken())

@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from pydantic import ValidationError
 
 from app.cli.commands import analyze, doctor, environments, jobs, plugins, serve, version, zoo
 from app.cli.failures import FAILED
+from app.governance.unfit_value import describe
 
 app = typer.Typer(
     name="sightgate",
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(args=None if arguments is None else list(arguments), prog_name="sightgate", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as failed:
+        _use_our_words(failed)
         sys.stderr.write(f"sightgate: {failed.format_message()}{_hint(failed)}\n")
         return failed.exit_code
     except BrokenPipeError:
@@ -48,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Abort:
         return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _use_our_words(failed: typer.TyperException) -> None:
+    if isinstance(failed.__cause__, ValidationError) and isinstance(failed, typer.BadParameter):
+        failed.message = describe(failed.__cause__.errors()[0])
 
 
 def _hint(failed: typer.TyperException) -> str:

@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from app.cli.failures import CliError
+from app.governance.unfit_value import describe
 from app.settings import Settings
 
 DataDir = Annotated[
@@ -37,7 +38,7 @@ def settings_from(**given: object) -> Settings:
         first = wrong.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         asked = f"--{name.replace('_', '-')}" if name in chosen else f"SIGHTGATE_{name.upper()}"
-        raise CliError(f"{asked}: {first['msg']}") from wrong
+        raise CliError(f"{asked}: {describe(first)}") from wrong
 
 
 def check_plugins_dir(folder: Path | None) -> None:

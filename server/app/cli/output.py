@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.cli.text import clean
@@ -20,6 +20,15 @@ def console() -> Console:
     """Return the console for people on standard output. Text of plugins is never read as markup."""
     width = None if sys.stdout.isatty() else WIDTH_OF_FILES
     return Console(width=width, markup=False, emoji=False, highlight=False)
+
+
+def show(what: RenderableType) -> None:
+    """Print for people, without the blanks that fill a column up at the end of a line."""
+    on = console()
+    with on.capture() as captured:
+        on.print(what)
+    sys.stdout.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
+    sys.stdout.flush()
 
 
 def write_json(value: Any, on: Console | None = None) -> None:

@@ -10,10 +10,12 @@ from rich.text import Text
 
 from app.cli.backend import Analysis, Jobs, JsonObject
 from app.cli.text import clean, is_points, local_time, milliseconds, short
+from app.governance.job_lifecycle import JobStatus
 
 MOST_ROWS = 40
 MOST_COLUMNS = 8
 DEEPEST = 4
+LONGEST_STATUS = max(map(len, JobStatus))
 
 _STYLES = {
     "IDLE": "green",
@@ -166,6 +168,7 @@ def job_page(job: JsonObject) -> RenderableType:
         "status": _state(job["status"]),
         "options": short(job["options"]),
         "created": local_time(job["created_at"]),
+        "started": local_time(job["started_at"]),
         "ended": local_time(job["ended_at"]),
         "waited": milliseconds(job["waiting_ms"]),
         "ran": milliseconds(job["running_ms"]),
@@ -186,7 +189,7 @@ def _terms(job: JsonObject) -> dict[str, str | Text]:
     """Return what is not so with most jobs."""
     shown: dict[str, str | Text] = {
         "priority": str(job["priority"] or ""),
-        "not before": local_time(job["not_before"]) if job["not_before"] else "",
+        "not before": local_time(job["not_before"]) if job["not_before"] and job["ended_at"] is None else "",
         "deadline": local_time(job["deadline"]) if job["deadline"] else "",
         "waits for": ", ".join(job["needs"]) if job["blocked"] else "",
         "batch": job["batch"] or "",
@@ -214,11 +217,11 @@ def job_event(event: JsonObject) -> RenderableType:
     """Return one event of a job as a line."""
     data = event["data"]
     if event["event"] == "progress":
-        return Text(progress(data), "dim")
+        return Text(f"{'':{LONGEST_STATUS}}  {progress(data)}", "dim")
     why = data["error_code"] or data.get("outcome") or ""
-    return Text.assemble(
-        _state(data["status"]), f"  {local_time(data.get('at') or data.get('ended_at'))}  {clean(why)}"
-    )
+    status, at = _state(data["status"]), local_time(data.get("at") or data.get("ended_at"))
+    status.pad_right(LONGEST_STATUS - len(status))
+    return Text.assemble(status, f"  {at}  {clean(why)}")
 
 
 def _option_parts(schema: Mapping[str, Any] | None) -> list[RenderableType]:

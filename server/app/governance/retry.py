@@ -11,6 +11,25 @@ LONGEST_BACKOFF_S = 7 * 24 * 3600.0
 
 # What failed in another way than these may fail in the same way again, but costs nobody another attempt unasked.
 RETRYABLE_CODES = frozenset(code for code, row in ERROR_CODES.items() if row.retryable) - {"deadline_exceeded"}
+# No attempt follows these: the job was to end, or there was no job.
+NEVER_RETRIED = frozenset({"cancelled", "deadline_exceeded", "dependency_failed"}) | {
+    "missing_plugin",
+    "invalid_base64",
+    "body_too_large",
+    "unsupported_content_type",
+    "image_url_disabled",
+    "image_url_refused",
+    "image_url_too_large",
+    "not_found",
+    "method_not_allowed",
+    "job_not_found",
+    "job_not_cancellable",
+    "idempotency_conflict",
+    "webhooks_disabled",
+    "webhook_refused",
+    "unauthorized",
+    "forbidden",
+}
 # An attempt that ended so was not the plugin's: the server died, or handed the job back when it stopped.
 UNCOUNTED = frozenset({"interrupted", "handed_back"})
 
@@ -52,12 +71,23 @@ class RetryPolicy:
     def from_json(cls, given: Mapping[str, Any], default: "RetryPolicy | None" = None) -> Self:
         """Return the policy that a caller or a file describes; what it leaves out is as in ``default``.
 
-        Raises ValueError, with a sentence for the caller, for an unknown field, a wrong type or a value out of range.
+        Raises ValueError, with a sentence for the caller, for an unknown field, a wrong type, a value out of range, or
+        a code that no job is ever retried after.
         """
         unknown = sorted(set(given) - {*_NUMBERS, "codes"})
         if unknown:
             raise ValueError(f"a retry policy has no field {str(unknown[0])[:64]!r}")
-        return cls(**((default or RetryPolicy()).to_fields() | {name: _read(name, given[name]) for name in given}))
+        policy = cls(**((default or RetryPolicy()).to_fields() | {name: _read(name, given[name]) for name in given}))
+        never = sorted(policy.codes & NEVER_RETRIED)
+        if never:
+            raise ValueError(f"no job is tried again after {never[0]}")
+        return policy
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> Self:
+        """Return the policy that was stored as `to_json` gives it; what would be refused now has no effect."""
+        fields: dict[str, Any] = {name: _read(name, stored[name]) for name in stored}
+        return cls(**fields)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""

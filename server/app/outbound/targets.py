@@ -73,14 +73,14 @@ class TargetRules:
             raise UrlRefused("the URL names no host")
         if not _HOST.fullmatch(url.raw_host.decode("ascii")):
             raise UrlRefused("the URL is none, or names no valid host")
-        if (url.port or _PORTS[url.scheme]) not in self.ports:
+        if _port_of(url) not in self.ports:
             raise UrlRefused(f"the URL's port is not allowed; allowed are {', '.join(map(str, sorted(self.ports)))}")
 
     async def find(self, url: httpx.URL) -> Target:
         """Look the URL's host up, once. Raises UrlRefused if no address of it may be called, CallFailed."""
         host = url.raw_host.decode("ascii").rstrip(".")
         try:
-            found = await self.resolve(host, url.port or _PORTS[url.scheme])
+            found = await self.resolve(host, _port_of(url))
         except (OSError, UnicodeError) as failed:
             log.info("host not resolved", host=host, reason=str(failed))
             if isinstance(failed, socket.gaierror) and failed.errno in _RESOLVER_FAILED:
@@ -91,6 +91,10 @@ class TargetRules:
             log.info("address refused", host=host, addresses=[str(address) for address in found[:MAX_ADDRESSES]])
             raise _no_address()
         return Target(url, host, allowed[:MAX_ADDRESSES])
+
+
+def _port_of(url: httpx.URL) -> int:
+    return _PORTS[url.scheme] if url.port is None else url.port
 
 
 def _no_address() -> UrlRefused:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.governance.errors import ERROR_CODES, RequestError, shorten
-from app.governance.job_lifecycle import JobStatus
+from app.governance.job_lifecycle import TERMINAL, JobStatus
 from app.storage.records import JobFilter
 
 MAX_TEXT = 200
+HAVE_ERRORS = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -33,16 +34,27 @@ class JobQuery:
         since, until = _moment("since", self.since), _moment("until", self.until)
         if since is not None and until is not None and until <= since:
             raise _wrong("until", "until must be later than since")
+        status, error_code = _status(self.status), _error_code(self.error_code)
+        if error_code is not None and status is not None and status not in HAVE_ERRORS:
+            said = f"a job that is {status} has no error code; leave out one of the two"
+            raise _wrong("error_code", said)
         return JobFilter(
-            status=_status(self.status),
+            status=status,
             plugin=_text("plugin", self.plugin),
             parent_id=_batch(self.batch),
-            error_code=_error_code(self.error_code),
+            error_code=error_code,
             since=since,
             until=until,
             durable=self.durable,
             text=_text("q", self.q),
         )
+
+    def to_purge(self) -> JobFilter:
+        """Return the store's filter for a removal. Raises as `to_filter`, also if it means no ended job."""
+        wanted = self.to_filter()
+        if wanted.status is not None and wanted.status not in TERMINAL:
+            raise _wrong("status", f"only jobs that have ended are removed, none that is {wanted.status}")
+        return wanted
 
 
 def _status(status: str | None) -> JobStatus | None:

@@ -109,8 +109,8 @@ class JobManagementService:
             yield job_view(await self._with_result_if_there(job))
 
     async def purge(self, query: JobQuery) -> int:
-        """Delete the ended jobs that a listing would show; return how many."""
-        return await self._store.purge(query.to_filter())
+        """Delete the ended jobs that a listing would show; return how many. Raises RequestError."""
+        return await self._store.purge(query.to_purge())
 
     async def batch(self, batch_id: str) -> BatchProgress:
         """Return how far a batch has come. Raises RequestError ``not_found``."""

@@ -1,9 +1,10 @@
 """Plugins as operators see them: discovery, metadata, reload, enable, disable."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,11 +36,15 @@ from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
 from app.services.grants import RunningRules, granted_of, obstacle_of
 from app.services.operator_file import OperatorFileError, OperatorSay, read_operator_file
-from app.storage.records import PluginOverride
+from app.storage.errors import StorageError
+from app.storage.records import Change, PluginOverride
 from app.storage.store import JobStore
 from sightgate.manifest import Limits, Manifest
 
 log = structlog.get_logger("sightgate.plugins")
+
+DISABLED_OVER_API = "disabled by the operator; POST /v1/plugins/{name}/enable enables it"
+FOLLOW_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class PluginManagementService:
         discovery: DiscoveryOptions,
         pool: PoolOptions,
         least_isolation: IsolationLevel = IsolationLevel.PROCESS,
+        enabled_elsewhere: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._registry = registry
         self._store = store
@@ -77,7 +83,11 @@ class PluginManagementService:
         # What keeps a plugin from running, enabled or not.
         self._obstacles: dict[str, AvailabilityRecord] = {}
         self._changing = asyncio.Lock()
+        self._enabled_elsewhere = enabled_elsewhere
+        self._heard = False
+        self._follows: asyncio.Task[None] | None = None
         self.discovered = False
+        store.listen(self._changed_elsewhere)
 
     async def discover(self, only: Collection[str] | None = None) -> None:
         """Find all plugins, or those named by ``only``, and fill the registry.
@@ -86,10 +96,11 @@ class PluginManagementService:
 
         A plugin that cannot be loaded is a row with its reason; the others work.
         """
-        self._says = read_operator_file(self._places.operator_file)
-        overrides = await self._store.plugin_overrides()
-        found = await discover(self._find(only), self._interpreters(), self._configs(), self._discovery)
-        await asyncio.gather(*(self._adopt(row, overrides) for row in found))
+        async with self._changing:
+            self._says = read_operator_file(self._places.operator_file)
+            overrides = await self._store.plugin_overrides()
+            found = await discover(self._find(only), self._interpreters(), self._configs(), self._discovery)
+            await asyncio.gather(*(self._adopt(row, overrides) for row in found))
         self.discovered = True
 
     def retry_policy(self, name: str, default: RetryPolicy) -> RetryPolicy:
@@ -137,11 +148,15 @@ class PluginManagementService:
             if enabled:
                 self._enable(name)
             else:
-                self._disable(name, "disabled by the operator; POST /v1/plugins/{name}/enable enables it")
+                self._disable(name, DISABLED_OVER_API)
         return self.show(name)
 
     async def close(self) -> None:
         """End all workers."""
+        if self._follows is not None:
+            self._follows.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._follows
         await asyncio.gather(*(pool.close() for pool in self.pools().values()))
 
     def pools(self) -> dict[str, ProcessWorkers]:
@@ -153,6 +168,37 @@ class PluginManagementService:
         """Return a plugin's worker pool, or None if it has none."""
         plugin = self._held(name)
         return plugin if isinstance(plugin, ProcessWorkers) else None
+
+    def _changed_elsewhere(self, change: Change) -> None:
+        if change.kind == "plugin":
+            self._heard = True
+            if self._follows is None or self._follows.done():
+                self._follows = asyncio.get_running_loop().create_task(self._follow())
+
+    async def _follow(self) -> None:
+        """Do here what was done on other servers, as often as some was heard of."""
+        while self._heard:
+            self._heard = False
+            try:
+                async with self._changing:
+                    self._apply(await self._store.plugin_overrides())
+            except StorageError as failed:
+                log.warning("what the operator said on another server is not known yet", reason=str(failed))
+                self._heard = True
+                await asyncio.sleep(FOLLOW_AGAIN_S)
+
+    def _apply(self, overrides: Mapping[str, PluginOverride]) -> None:
+        for name in self._registry.list_plugins():
+            override = overrides.get(name)
+            wanted = override.enabled if override is not None else self._says.get(name, OperatorSay()).enabled
+            if wanted == (self._registry.get_availability(name).code != "plugin_disabled"):
+                continue
+            log.info("plugin enabled on another server" if wanted else "plugin disabled on another server", plugin=name)
+            if wanted:
+                self._enable(name)
+                self._enabled_elsewhere(name)
+            else:
+                self._disable(name, DISABLED_OVER_API)
 
     def _read_operator_file(self) -> Mapping[str, OperatorSay]:
         try:

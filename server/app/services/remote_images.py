@@ -1,9 +1,9 @@
 """Images that a caller names by URL: fetched within limits, and told apart by code when they are not."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.governance.errors import RequestError
 from app.outbound.client import Fetched, OutboundHttp
@@ -91,20 +91,20 @@ class FetchedImages:
         if len(urls) > MOST_IN_BATCH:
             raise RequestError("malformed_request", f"a batch names at most {MOST_IN_BATCH} images by URL", field=FIELD)
         fetched: list[Fetched] = []
-        for start in range(0, len(urls), BATCH_AT_ONCE):
-            fetched += await self._fetch_together(urls[start : start + BATCH_AT_ONCE])
-            if sum(len(image.data) for image in fetched) > self._rules.max_batch_bytes:
+        kept_bytes = 0
+
+        async def fetch(url: str) -> Fetched:
+            nonlocal kept_bytes
+            image = await self.fetch(url, None)
+            kept_bytes += len(image.data)
+            if kept_bytes > self._rules.max_batch_bytes:  # nothing of the rest is waited for
                 said = f"the images of the batch have more than {self._rules.max_batch_bytes} bytes together"
                 raise self._refusal("image_url_too_large", said)
-        return fetched
+            return image
 
-    async def _fetch_together(self, urls: Sequence[str]) -> list[Fetched]:
-        tasks = [asyncio.ensure_future(self.fetch(url, None)) for url in urls]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
+        for start in range(0, len(urls), BATCH_AT_ONCE):
+            fetched += await _together([fetch(url) for url in urls[start : start + BATCH_AT_ONCE]])
+        return fetched
 
     async def close(self) -> None:
         """Close every connection."""
@@ -113,3 +113,13 @@ class FetchedImages:
     def _refusal(self, code: str, message: str) -> RequestError:
         self._observe(code)
         return RequestError(code, message, field=FIELD)
+
+
+async def _together(fetches: Sequence[Coroutine[Any, Any, Fetched]]) -> list[Fetched]:
+    """Return what each gives; the first that fails ends the others."""
+    tasks = [asyncio.ensure_future(fetch) for fetch in fetches]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -185,11 +185,10 @@ def fail_for(job: Job, needed: str, now: int) -> tuple[JobEnd, Job]:
     """Return the end of a waiting job that needed another in vain, and the job as it is then."""
     error = error_of("dependency_failed", job, f"the job {needed} that this one needs did not succeed", needed=needed)
     end = JobEnd(job.id, JobStatus.FAILED, None, error, from_micros(now), None, None)
-    after = replace(job, status=JobStatus.FAILED, error=error, error_code="dependency_failed", ended_at=end.ended_at)
-    return end, after
+    return end, after_end(job, end)
 
 
 def after_end(job: Job, end: JobEnd) -> Job:
     """Return a waiting job as it is after ``end``."""
     changed: dict[str, Any] = {"status": end.status, "error": end.error, "error_code": error_code_of(end.error)}
-    return replace(job, **changed, ended_at=end.ended_at, lease_owner=None, lease_until=None)
+    return replace(job, **changed, ended_at=end.ended_at, lease_owner=None, lease_until=None, blocked=0)

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, and what its errors mean."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -21,6 +22,8 @@ CHANNEL = "sightgate"
 # Seconds.
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 60.0
+# For all of a read. One that looks at many rows may take longer, if the database answers at all.
+READ_TIMEOUT_S = 5.0
 
 _KINDS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
     (asyncpg.UniqueViolationError, JobExists),
@@ -77,17 +80,25 @@ SETTINGS = {
 }
 
 
-async def read_steps(connection: Any, steps: Steps[Any]) -> Any:
-    """Do steps that only read. Raises the driver's errors."""
+async def read_steps(connection: Any, steps: Steps[Any], until: float) -> Any:
+    """Do steps that only read, until a time of the loop's clock. Raises the driver's errors, TimeoutError."""
     try:
         command = next(steps)
         while True:
             assert isinstance(command, Query), "steps that read do nothing else"
             text, names = command.statement.on(Database.POSTGRES)
-            rows = await connection.fetch(text, *(command.parameters[name] for name in names))
+            rows = await connection.fetch(text, *(command.parameters[name] for name in names), timeout=left_s(until))
             command = steps.send(Answer(rows, len(rows)))
     except StopIteration as done:
         return done.value
+
+
+def left_s(until: float) -> float:
+    """Return the seconds until a time of the loop's clock. Raises TimeoutError if that has passed."""
+    left = until - asyncio.get_running_loop().time()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 class Prepared:

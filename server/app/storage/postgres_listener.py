@@ -13,7 +13,7 @@ from app.storage.records import Change
 from app.storage.store import Listener
 
 # Told after the connection was away: whatever there was to hear was missed.
-LOOK_AGAIN = Change("", "waiting", "")
+LOOK_AGAIN = (Change("", "waiting", ""), Change("", "plugin", ""))
 
 _AGAIN_S = 0.5
 # A connection whose other end vanished without a word is found out by asking.
@@ -51,7 +51,8 @@ class PostgresListener:
             finally:
                 connection.terminate()
             connection = await self._again()
-            self._on_change(LOOK_AGAIN)
+            for change in LOOK_AGAIN:
+                self._on_change(change)
 
     async def _until_broken(self, connection: Any) -> None:
         broken = asyncio.Event()

@@ -17,8 +17,10 @@ from app.storage.postgres import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
     DRIVER_ERRORS,
+    READ_TIMEOUT_S,
     SETTINGS,
     from_postgres,
+    left_s,
     read_steps,
 )
 from app.storage.postgres_listener import PostgresListener
@@ -68,6 +70,7 @@ class PostgresJobStore(SqlJobStore):
         )
         self._readers: Any = None
         self._listener: PostgresListener | None = None
+        self._on_change: list[Listener] = []
         self._progress: dict[str, Change] = {}
 
     @classmethod
@@ -114,7 +117,13 @@ class PostgresJobStore(SqlJobStore):
 
     def listen(self, on_change: Listener) -> None:
         """Have ``on_change`` called for what other servers do."""
-        self._listener = PostgresListener(self._url, self.server_id, on_change)
+        self._on_change.append(on_change)
+        if self._listener is None:
+            self._listener = PostgresListener(self._url, self.server_id, self._hear)
+
+    def _hear(self, change: Change) -> None:
+        for on_change in self._on_change:
+            on_change(change)
 
     def announce(self, change: Change) -> None:
         """Tell other servers; of a job's progress, the latest."""
@@ -135,20 +144,42 @@ class PostgresJobStore(SqlJobStore):
     async def _call(self, operation: Operation, *, sheddable: bool = False) -> object:
         return await self._writer.call(operation, sheddable=sheddable)
 
-    async def _read(self, steps: Callable[[], Steps[T]]) -> T:
+    async def _read(self, steps: Callable[[], Steps[T]], *, long: bool = False) -> T:
+        until = asyncio.get_running_loop().time() + READ_TIMEOUT_S
         for last in (False, True):
-            if self._readers is None:
-                raise StorageClosed
             try:
-                async with self._readers.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
-                    result: T = await read_steps(connection, steps())
-                    return result
+                return await self._read_once(steps(), until, long)
+            except TimeoutError as late:
+                raise StorageAway from late
             except DRIVER_ERRORS as failure:
                 told = from_postgres(failure)
                 # A connection that broke while nothing was asked shows it only now.
                 if last or not isinstance(told, StorageAway):
                     raise told from failure
         raise StorageError
+
+    async def _read_once(self, steps: Steps[T], until: float, long: bool) -> T:
+        """Read on a connection of the pool. A ``long`` read has longer, once the database has shown that it answers."""
+        if self._readers is None:
+            raise StorageClosed
+        async with self._readers.acquire(timeout=left_s(until)) as connection:
+            try:
+                if long:
+                    await connection.execute("SELECT 1", timeout=left_s(until))
+                    until = asyncio.get_running_loop().time() + COMMAND_TIMEOUT_S
+                result: T = await read_steps(connection, steps, until)
+            except TimeoutError:
+                # Not given back: its answer may still come, and asking for the statement's end is one more wait.
+                connection.terminate()
+                raise
+            return result
+
+    async def _settle(self) -> None:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await super()._settle()
+        except TimeoutError as late:
+            raise StorageAway from late
 
     def _idle(self) -> bool:
         return self._writer.idle()

@@ -16,7 +16,7 @@ from app.storage.errors import NotStorable
 JsonObject = dict[str, Any]
 Row = tuple[Any, ...]
 AfterRule = Literal["success", "end"]
-ChangeKind = Literal["waiting", "status", "cancel", "progress"]
+ChangeKind = Literal["waiting", "status", "cancel", "progress", "plugin"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
@@ -240,10 +240,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that happened to a job, told to other servers.
+    """Something that happened to a job, or to what the operator says of a plugin, told to other servers.
 
     "waiting": there is something to claim for ``plugin``; "status": the job is ``status`` now; "cancel": its server is
-    to end it; "progress": ``data`` is how far it has come.
+    to end it; "progress": ``data`` is how far it has come; "plugin": ``plugin`` (or any, if
+    none is named) was enabled or disabled.
     """
 
     job_id: str
@@ -312,7 +313,7 @@ def _encode_policy(policy: RetryPolicy) -> str:
 
 @lru_cache(256)
 def _decode_policy(text: str) -> RetryPolicy:
-    return RetryPolicy.from_json(decode_json(text))
+    return RetryPolicy.from_stored(decode_json(text))
 
 
 def job_to_row(job: Job, end: JobEnd | None = None, *, server: str | None = None, held: bool = False) -> Row:

@@ -7,6 +7,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 from app.governance.job_lifecycle import JobStatus
@@ -19,6 +20,7 @@ from app.storage.records import (
     Batch,
     BatchProgress,
     Cancelled,
+    Change,
     Delivery,
     IdempotencyKey,
     Job,
@@ -37,7 +39,7 @@ from app.storage.records import (
     job_from_row,
     to_micros,
 )
-from app.storage.statement import Query, Statement, Steps
+from app.storage.statement import Query, Statement, Steps, Tell
 from app.storage.steps import Actor, select
 from app.storage.store import MAX_PAGE, ErrorOf
 
@@ -73,8 +75,8 @@ class SqlJobStore(ABC):
         """Have it done, and return its result. ``sheddable``: refuse it when too much waits."""
 
     @abstractmethod
-    async def _read(self, steps: Callable[[], Steps[T]]) -> T:
-        """Do steps that change nothing."""
+    async def _read(self, steps: Callable[[], Steps[T]], *, long: bool = False) -> T:
+        """Do steps that change nothing. ``long``: they look at as many rows as there are."""
 
     @abstractmethod
     def _idle(self) -> bool:
@@ -224,18 +226,18 @@ class SqlJobStore(ABC):
         last_id = None if cursor is None else read_cursor(cursor, wanted)
         await self._settle()
         # One more than shown, to know whether there is a next page.
-        found = await self._read(lambda: listing.page(wanted, last_id, most + 1))
+        found = await self._read(lambda: listing.page(wanted, last_id, most + 1), long=True)
         shown = found[:most]
         return JobPage(shown, make_cursor(shown[-1].id, wanted) if len(found) > most else None)
 
     async def counts(self, filter_: JobFilter | None = None) -> Mapping[JobStatus, int]:
         await self._settle()
-        return await self._read(lambda: listing.counts(filter_ or JobFilter()))
+        return await self._read(lambda: listing.counts(filter_ or JobFilter()), long=True)
 
     async def waiting(self) -> Sequence[Waiting]:
         found: dict[str, Waiting] = {}
         for statement in (statements.COUNT_CLAIMABLE, statements.COUNT_HELD):
-            for plugin, count, oldest in await self._rows(statement):
+            for plugin, count, oldest in await self._read(partial(select, statement), long=True):
                 before = found.get(plugin)
                 moments = [from_micros(oldest), *([before.oldest] if before and before.oldest else [])]
                 found[plugin] = Waiting(plugin, count + (before.count if before else 0), min(moments))
@@ -249,7 +251,7 @@ class SqlJobStore(ABC):
         last_id: str | None = None
         while True:
             after = last_id
-            page = await self._read(lambda: listing.export_page(filter_, after, _EXPORT_PAGE))  # noqa: B023
+            page = await self._read(lambda: listing.export_page(filter_, after, _EXPORT_PAGE), long=True)  # noqa: B023
             for job in page:
                 yield job
             if len(page) < _EXPORT_PAGE:
@@ -271,7 +273,7 @@ class SqlJobStore(ABC):
 
     async def unreferenced(self, digests: Collection[str]) -> frozenset[str]:
         await self._settle()
-        return await self._read(lambda: retention.unreferenced(digests))
+        return await self._read(lambda: retention.unreferenced(digests), long=True)
 
     # What the operator said about plugins
 
@@ -283,6 +285,7 @@ class SqlJobStore(ABC):
         await self._do(lambda: self._override(name, enabled, reason), durable=True)
 
     def _override(self, name: str, enabled: bool | None, reason: str) -> Steps[None]:
+        yield Tell([Change("", "plugin", name)])
         if enabled is None:
             yield Query(statements.DELETE_OVERRIDE, {"wanted_plugin": name})
             return

@@ -99,7 +99,7 @@ class SqliteJobStore(SqlJobStore):
     async def _call(self, operation: Operation, *, sheddable: bool = False) -> object:
         return await self._writer.call(operation, sheddable=sheddable)
 
-    async def _read(self, steps: Callable[[], Steps[T]]) -> T:
+    async def _read(self, steps: Callable[[], Steps[T]], *, long: bool = False) -> T:
         # Rows become jobs on the reader's thread: a page, or one large result, would hold up the event loop.
         return await self._readers.read(lambda connection: run_steps(connection, steps()))
 

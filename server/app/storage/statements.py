@@ -187,6 +187,7 @@ END = Statement(
         started_at=func.coalesce(_end.c.began_at, jobs.c.started_at),
         lease_owner=null(),
         lease_until=null(),
+        blocked=literal_column("0"),
         **{
             name: _end.c[name]
             for name in ("ended_at", "waiting_ms", "running_ms", "error", "error_code", "result", "result_blob")

@@ -66,7 +66,7 @@ class JobStore(Protocol):
     def listen(self, on_change: Listener) -> None:
         """Have ``on_change`` called, on the loop that started the store, for what other servers do. Before `start`.
 
-        Changes may be missed while the database is away: look at the store now and then all the same.
+        Several may. Changes may be missed while the database is away: look at the store now and then all the same.
         """
 
     def announce(self, change: Change) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -95,6 +96,24 @@ def test_a_database_that_hangs_for_ten_seconds_costs_no_accepted_job(
             assert server.ended_job(answer.json()["id"])["status"] == "SUCCESS"
         else:
             assert_error(answer, 503, "storage_unavailable")
+
+
+def test_what_is_asked_of_a_database_that_hangs_is_refused_within_seconds(
+    server: RunningServer, postgres: PostgresServer
+) -> None:
+    job_id = server.ended_job(server.submit("echo").json()["id"])["id"]
+    paths = (f"/v1/jobs/{job_id}", "/v1/jobs", "/v1/jobs/counts", f"/v1/jobs/{job_id}/input", f"/v1/batches/{job_id}")
+    with paused(postgres), ThreadPoolExecutor(10) as pool:
+        # Far less than a command may take, though as many ask as have to wait for each other's connection.
+        answers = list(pool.map(lambda path: server.http.get(path, timeout=40), paths * 2))
+        for answer in answers:
+            assert_error(answer, 503, "storage_unavailable")
+    # The connections that were given up are not used again: each answer is the one that was asked for.
+    for _ in range(10):
+        eventually(lambda: server.http.get(f"/v1/jobs/{job_id}").status_code == 200, "answer")
+        assert server.http.get("/v1/jobs/counts").json()["total"] == 1
+        assert [job["id"] for job in server.jobs(plugin="echo")] == [job_id]
+    assert server.events("fault") == []
 
 
 def test_a_server_whose_database_is_away_says_so_and_does_not_start(tmp_path: Path, postgres: PostgresServer) -> None:

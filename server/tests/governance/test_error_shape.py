@@ -217,3 +217,13 @@ def test_a_place_for_inputs_that_cannot_be_used_is_told_and_calls_go_on(tmp_path
         assert server.events("storage")
         assert not server.events("fault")
         assert server.analyze("echo").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "line", ["GET /v1/jobs?plugin=\xe9 HTTP/1.1", "G\xe9T /v1/jobs HTTP/1.1", "GET /v1/jobs HTTP/1.1\nno header"]
+)
+def test_what_is_no_http_request_gets_the_envelope_too(server: RunningServer, line: str):
+    answer = exchange(server.port, f"{line}\nHost: localhost\n\n").answer
+    assert_error(answer, 400, "malformed_request")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["connection"] == "close"

@@ -262,6 +262,17 @@ def test_a_batch_may_mix_images_and_urls(server: RunningServer, site: str) -> No
     assert len(server.jobs()) == before
 
 
+def test_a_batch_that_is_too_large_is_refused_without_the_rest_of_it(home: Home, site: str, tmp_path: Path) -> None:
+    PAGES["/half"] = (200, {"Content-Type": "image/png"}, PNG + bytes(3_000))
+    settings = {name.removeprefix("SIGHTGATE_").lower(): value for name, value in home.settings.items()}
+    small = make_home(tmp_path, "answering", **settings | {"max_body_bytes": "5000", "image_url_timeout_s": "20"})
+    # The last one does not answer: who waits for it learns of that, and has kept the others meanwhile.
+    images = [{"image_url": f"{site}{path}"} for path in ("/half", "/half", "/slow")]
+    with running(small) as server:
+        answer = server.http.post("/v1/jobs/batch", json={"plugins": ["echo"], "images": images})
+        assert_error(answer, 400, "image_url_too_large")
+
+
 def test_the_same_key_and_url_give_the_same_job_whatever_is_there_by_now(server: RunningServer, site: str) -> None:
     def submit(path: str) -> httpx.Response:
         body = {"plugin": "echo", "image_url": site + path}

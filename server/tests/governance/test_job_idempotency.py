@@ -77,6 +77,26 @@ def test_a_key_is_scoped_to_its_route(server: RunningServer):
     assert batch.json()["jobs"] != [job.json()["id"]]
 
 
+def test_a_key_makes_requeuing_safe_to_send_again(server: RunningServer):
+    first, second = (server.ended_job(server.accepted("second"))["id"] for _ in range(2))
+    key = {"idempotency-key": "again"}
+    copied, replayed = (server.http.post(f"/v1/jobs/{first}/requeue", headers=key) for _ in range(2))
+    assert (copied.status_code, replayed.status_code) == (202, 200)
+    assert (copied.headers.get(REPLAYED), replayed.headers[REPLAYED]) == (None, "true")
+    assert replayed.json()["id"] == copied.json()["id"]
+    assert replayed.json()["copy_of"] == first
+    other = server.http.post(f"/v1/jobs/{second}/requeue", headers=key)  # the key is one job's
+    assert other.status_code == 202
+    assert server.http.post(f"/v1/jobs/{first}/requeue").json()["id"] != copied.json()["id"]
+    none = {"idempotency-key": "two words"}
+    assert_error(server.http.post(f"/v1/jobs/{first}/requeue", headers=none), 400, "malformed_request")
+    at_once = {"idempotency-key": "at-once"}
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: server.http.post(f"/v1/jobs/{first}/requeue", headers=at_once), range(10)))
+    assert sorted({answer.status_code for answer in answers}) == [200, 202]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
 def test_twenty_who_send_the_same_at_once_get_one_job(server: RunningServer):
     before = count(server)
     with ThreadPoolExecutor(20) as pool:

@@ -117,17 +117,52 @@ def test_jobs_are_found_by_what_is_known_of_them(server: RunningServer):
         ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "until"),
         ({"since": "2026-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "until"),
         ({"batch": "nobody"}, "batch"),
+        ({"status": "SUCCESS", "error_code": "plugin_failed"}, "error_code"),
+        ({"status": "RUNNING", "error_code": "plugin_failed"}, "error_code"),
+        ({"plugin": ["echo", "second"]}, "plugin"),
         ({"durable": "perhaps"}, "durable"),
         ({"q": "x" * 1000}, "q"),
         ({"q": "a\x00b"}, "q"),
     ],
 )
 def test_a_filter_that_makes_no_sense_is_refused_by_name(
-    server: RunningServer, path: str, query: dict[str, str], field: str
+    server: RunningServer, path: str, query: dict[str, Any], field: str
 ):
     method = "POST" if path.endswith("purge") else "GET"
     error = assert_error(server.http.request(method, path, params=query), 400, "malformed_request")
     assert error["details"]["field"] == field
+    assert "Input should" not in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/counts", "/v1/jobs/export", "/v1/jobs/purge"])
+def test_a_filter_that_is_none_is_refused_and_not_left_out(server: RunningServer, path: str):
+    job_id = server.accepted("second")
+    server.ended_job(job_id)
+    method = "POST" if path.endswith("purge") else "GET"
+    for stranger in ("untill", "Status", "all" if path != "/v1/jobs/purge" else "limit"):
+        query = {"plugin": "second", stranger: "2020-01-01"}
+        error = assert_error(server.http.request(method, path, params=query), 400, "unknown_field")
+        assert error["details"]["field"] == stranger
+    assert server.job(job_id)["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING"])
+def test_a_purge_of_what_has_not_ended_is_refused(server: RunningServer, status: str):
+    error = assert_error(server.http.post("/v1/jobs/purge", params={"status": status}), 400, "malformed_request")
+    assert error["details"]["field"] == "status"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/jobs?durable=2", "durable: must be true or false"),
+        ("/v1/jobs?limit=many", "limit: must be a whole number"),
+        ("/v1/jobs/purge?all=maybe", "all: must be true or false"),
+    ],
+)
+def test_a_parameter_that_does_not_read_is_refused_in_our_words(server: RunningServer, path: str, said: str):
+    method = "POST" if "purge" in path else "GET"
+    assert assert_error(server.http.request(method, path), 400, "malformed_request")["message"] == said
 
 
 def test_jobs_are_exported_with_their_results_oldest_first(server: RunningServer):

@@ -170,6 +170,7 @@ def test_a_dependency_that_is_not_there_is_refused_and_nothing_is_stored(server:
         ({"retry": {"max_attempts": 2.5}}, "retry"),
         ({"retry": {"codes": ["no_such_code"]}}, "retry"),
         ({"retry": {"codes": "plugin_failed"}}, "retry"),
+        ({"retry": {"codes": ["cancelled"]}}, "retry"),
         ({"retry": {"backoff_s": -1}}, "retry"),
         ({"retry": {"forever": True}}, "retry"),
         ({"webhook": 7}, "webhook"),
@@ -193,10 +194,27 @@ def test_terms_are_taken_with_uploads_and_raw_bodies_too(server: RunningServer):
         assert (job["priority"], job["needs"], job["after_rule"]) == (9, [first], "end")
         assert (job["retry"]["max_attempts"], job["blocked"]) == (3, 1)
         assert job["not_before"] is not None
-    for wrong in ({"priority": "high"}, {"retry": "{"}, {"delay_s": "nan"}):
+    for wrong in ({"priority": "high"}, {"retry": "{"}, {"delay_s": "nan"}, {"priority": ["1", "2"]}):
         answer = server.http.post("/v1/jobs", params={"plugin": "second", **wrong}, content=b"x")
         assert_error(answer, 400, "malformed_request")
     assert_error(server.http.post("/v1/jobs?plugin=second&urgent=1", content=b"x"), 400, "unknown_field")
+
+
+@pytest.mark.parametrize("name", ["priority", "delay_s", "deadline_s", "retry", "after", "after_rule", "webhook"])
+def test_a_term_that_is_empty_is_refused_and_not_left_out(server: RunningServer, name: str):
+    before = len(server.jobs(plugin="second"))
+    files = {"image": ("a.png", b"not looked at", "image/png")}
+    upload = server.http.post("/v1/jobs", data={"plugin": "second", name: ""}, files=files)
+    raw = server.http.post("/v1/jobs", params={"plugin": "second", name: ""}, content=b"x")
+    for answer in (upload, raw):
+        assert assert_error(answer, 400, "malformed_request")["details"]["field"] == name
+    assert len(server.jobs(plugin="second")) == before
+
+
+def test_what_is_no_id_of_a_job_is_told_as_that(server: RunningServer):
+    raw = server.http.post("/v1/jobs?plugin=second&after=nope", content=b"x")
+    for answer in (raw, server.post_job("second", after=["0" * 32, "nope"])):
+        assert assert_error(answer, 400, "malformed_request")["message"] == "'nope' is no id of a job"
 
 
 def test_a_call_that_is_waited_for_takes_no_terms(server: RunningServer):

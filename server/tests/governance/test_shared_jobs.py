@@ -11,7 +11,7 @@ from support.errors import assert_error
 from support.postgres_server import PostgresServer
 from support.running_server import Home, RunningServer, eventually, make_home, running
 from support.server_events import all_events, following
-from support.stores import PostgresPlace
+from support.stores import PostgresPlace, execute
 
 Pair = tuple[RunningServer, RunningServer]
 
@@ -61,10 +61,19 @@ def test_a_job_is_cancelled_through_either(pair: Pair):
     for asked in pair:
         job_id = pair[0].accepted("slow", {"seconds": 600})
         pair[0].until_status(job_id, "RUNNING")
-        assert asked.http.delete(f"/v1/jobs/{job_id}").status_code == 200
+        answer = asked.http.delete(f"/v1/jobs/{job_id}")
+        assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
         job = asked.ended_job(job_id)
         assert (job["status"], job["attempts"][0]["outcome"]) == ("CANCELLED", "CANCELLED")
         assert_error(asked.http.delete(f"/v1/jobs/{job_id}"), 409, "job_not_cancellable")
+
+
+def test_progress_does_not_end_the_wait_for_the_end_of_a_job_that_another_server_runs(pair: Pair):
+    for asked in pair:
+        job_id = pair[0].accepted("steps", {"steps": 100_000, "pause": 0.001})
+        eventually(lambda job_id=job_id: pair[0].job(job_id)["progress"], "progress")
+        answer = asked.http.delete(f"/v1/jobs/{job_id}")
+        assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
 
 
 def test_a_job_and_its_progress_are_followed_through_either(pair: Pair):
@@ -84,6 +93,33 @@ def test_what_one_does_stands_in_the_list_that_the_other_tells(pair: Pair):
         job_id = one.accepted("second")
         seen = next(event.data for event in events if event.data.get("status") == "SUCCESS")
     assert seen["id"] == job_id
+
+
+def test_a_plugin_is_disabled_and_enabled_for_both(pair: Pair):
+    for asked, other in (pair, pair[::-1]):
+        assert asked.http.post("/v1/plugins/second/disable").status_code == 200
+        eventually(lambda other=other: other.row("second")["state"] == "UNAVAILABLE", "disabled plugin")
+        assert_error(other.analyze("second"), 503, "plugin_disabled")
+        assert_error(other.post_job("second"), 503, "plugin_disabled")
+        assert asked.http.post("/v1/plugins/second/enable").status_code == 200
+        eventually(lambda other=other: other.row("second")["state"] != "UNAVAILABLE", "enabled plugin")
+        assert other.analyze("second").status_code == 200
+
+
+def test_what_was_said_of_a_plugin_while_nobody_listened_is_found_when_the_listener_is_back(
+    pair: Pair, postgres: PostgresServer
+):
+    one, two = pair
+    database = one.home.settings["SIGHTGATE_DATABASE_URL"]
+    said = "INSERT INTO plugin_overrides VALUES ('second', false, 'unheard', 0)"
+    execute(database, f"{said} ON CONFLICT (plugin) DO UPDATE SET enabled = false")
+    assert two.row("second")["state"] != "UNAVAILABLE"
+    listeners = "datname = current_database() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')"
+    execute(database, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listeners}")
+    for server in pair:
+        eventually(lambda server=server: server.row("second")["state"] == "UNAVAILABLE", "disabled plugin")
+    assert one.http.post("/v1/plugins/second/enable").status_code == 200
+    eventually(lambda: two.row("second")["state"] != "UNAVAILABLE", "enabled plugin")
 
 
 def test_a_key_counts_for_both(pair: Pair):
@@ -120,6 +156,27 @@ def test_the_jobs_of_a_server_that_died_are_taken_up_by_the_other(postgres: Post
         # The call that somebody waited for has ended too.
         lost = eventually(lambda: living.jobs(plugin="queue", status="FAILED"), "end of the call")
         assert lost[0]["error_code"] == "interrupted"
+
+
+def test_a_job_waits_for_a_server_that_has_its_plugin(postgres: PostgresServer, tmp_path: Path):
+    url = PostgresPlace(postgres).url
+    shared = {"database_url": url, "blob_url": tmp_path / "blobs"}
+    having, lacking = make_home(tmp_path / "one", "slow", **shared), make_home(tmp_path / "two", "answering", **shared)
+    with running(lacking) as two:
+        with running(having) as one:
+            blocker = one.accepted("slow", {"seconds": 2})
+            one.until_status(blocker, "RUNNING")
+            ids = [one.accepted("slow", {"seconds": 0.1, "tag": number}) for number in range(8)]
+            assert {two.ended_job(job_id)["status"] for job_id in ids} == {"SUCCESS"}
+            running_on = {two.job(job_id)["attempts"][0]["server"] for job_id in (blocker, *ids)}
+            assert len(running_on) == 1
+            late = one.accepted("slow", delay_s=6)
+            hurried = one.accepted("slow", delay_s=6, deadline_s=7)
+        # Nobody is left who could run them: one waits, the other has waited too long.
+        assert two.ended_job(hurried)["error_code"] == "deadline_exceeded"
+        assert two.job(late)["status"] == "PENDING"
+        with running(having):
+            assert two.ended_job(late)["status"] == "SUCCESS"
 
 
 def _runs(server: RunningServer) -> bool:

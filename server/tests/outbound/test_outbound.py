@@ -83,6 +83,8 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         ("http://user@example.com/", "password"),
         ("http://:secret@example.com/", "password"),
         ("http://example.com:22/", "port"),
+        ("http://example.com:0/", "port"),
+        ("https://example.com:0/", "port"),
         ("https://example.com:6379/", "port"),
         ("http://example.com:99999/", "port"),
         ("http://exa mple.com/", "is none"),

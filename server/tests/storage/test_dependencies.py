@@ -52,6 +52,7 @@ async def test_what_needed_success_fails_down_the_line(store: JobStore, waiting:
     for job, cause in zip(released.failed, (first, second), strict=True):
         assert await store.get(job.id) == job
         assert job.error is not None
+        assert job.blocked == 0
         assert (job.error_code, job.error["details"]["needed"]) == ("dependency_failed", cause.id)
     assert [one.job_id for one in await store.due_deliveries(9, third.created_at)] == [third.id]
 
@@ -61,6 +62,17 @@ async def test_cancelling_what_is_needed_fails_what_needs_it(store: JobStore, wa
     second = await add(store, waiting(), after=[first.id])
     _, released = await store.request_cancel(first.id, ERROR)
     assert [job.id for job in released.failed] == [second.id]
+
+
+async def test_a_job_that_is_cancelled_while_it_waits_for_another_waits_for_none_any_more(
+    store: JobStore, waiting: Make
+) -> None:
+    first = await add(store, waiting())
+    second = await add(store, waiting(), after=[first.id])
+    await store.request_cancel(second.id, ERROR)
+    cancelled = await store.get(second.id)
+    assert cancelled is not None
+    assert (cancelled.status, cancelled.blocked) == (JobStatus.CANCELLED, 0)
 
 
 async def test_what_had_ended_already_is_judged_at_birth(store: JobStore, waiting: Make) -> None:

@@ -196,7 +196,7 @@ async def test_connections_that_break_are_made_anew(two: Two, shared: PostgresPl
         job = await add(store, waiting())
         assert await store.get(job.id) == job
         assert await store.check() is None
-    await until(lambda: LOOK_AGAIN in heard)
+    await until(lambda: all(change in heard for change in LOOK_AGAIN))
     heard.clear()
     await add(store, waiting())
     await until(lambda: any(change.kind == "waiting" and change.plugin == "ocr" for change in heard))

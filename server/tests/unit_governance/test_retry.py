@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.governance.errors import ERROR_CODES
-from app.governance.retry import RETRYABLE_CODES, UNCOUNTED, RetryPolicy, counted
+from app.governance.retry import NEVER_RETRIED, RETRYABLE_CODES, UNCOUNTED, RetryPolicy, counted
 
 POLICIES = st.builds(
     RetryPolicy,
     max_attempts=st.integers(1, 100),
-    codes=st.frozensets(st.sampled_from(sorted(ERROR_CODES))),
+    codes=st.frozensets(st.sampled_from(sorted(ERROR_CODES.keys() - NEVER_RETRIED))),
     backoff_s=st.floats(0, 604_800),
     factor=st.floats(1, 100),
     max_backoff_s=st.floats(0, 604_800),
@@ -28,6 +28,12 @@ def test_it_is_tried_again_after_the_named_codes_as_often_as_said() -> None:
     policy = RetryPolicy(3, frozenset({"plugin_failed"}))
     assert [policy.allows("plugin_failed", attempts) for attempts in (1, 2, 3, 4)] == [True, True, False, False]
     assert not policy.allows("plugin_crashed", 1)
+
+
+def test_what_was_stored_is_read_though_it_would_be_refused_now() -> None:
+    stored = RetryPolicy(3, frozenset({"cancelled"}))
+    assert RetryPolicy.from_stored(stored.to_json()) == stored
+    assert not RETRYABLE_CODES & NEVER_RETRIED
 
 
 def test_unless_codes_are_named_they_are_those_that_may_succeed_later() -> None:
@@ -80,6 +86,9 @@ def test_what_a_request_leaves_out_is_as_the_operator_said() -> None:
         ({"codes": "plugin_failed"}, "codes must be a list of error codes"),
         ({"codes": [1]}, "codes must be a list of error codes"),
         ({"codes": ["no_such"]}, "there is no error code 'no_such'"),
+        ({"codes": ["plugin_failed", "cancelled"]}, "no job is tried again after cancelled"),
+        ({"codes": ["deadline_exceeded"]}, "no job is tried again after deadline_exceeded"),
+        ({"codes": ["unauthorized"]}, "no job is tried again after unauthorized"),
         ({"often": 1}, "a retry policy has no field 'often'"),
     ],
 )

@@ -2418,7 +2418,10 @@ export interface operations {
     requeue_job_v1_jobs__job_id__requeue_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key with the same request gives the same job again; with another one it is refused. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 job_id: string;
             };
@@ -2426,6 +2429,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The key was used with this request before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requeued"];
+                };
+            };
             /** @description Successful Response */
             202: {
                 headers: {

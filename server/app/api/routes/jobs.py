@@ -8,7 +8,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.job_body import read_batch, read_job
+from app.api.job_body import idempotency_key, read_batch, read_job
 from app.api.responses import Json, JsonLines
 from app.api.routes import ERRORS, ExactRoute, PlainRoute, json_body, schema_of
 from app.api.routes.analyze import BINARY, RAW_PARAMETERS
@@ -191,13 +191,14 @@ def jobs_router(
         "/{job_id}/requeue",
         status_code=202,
         response_model=Requeued,
-        responses=ERRORS,
+        responses={**ERRORS, 200: {"model": Requeued, "description": USED_BEFORE}},
         summary="Accept a new job with the input and options of this one",
+        openapi_extra={"parameters": [KEY]},
     )
-    async def requeue_job(job_id: str) -> Response:
-        accepted = await analyses.requeue(job_id)
+    async def requeue_job(request: Request, job_id: str) -> Response:
+        accepted = await analyses.requeue(job_id, idempotency_key(request))
         body = {"id": accepted.job_id, "status": accepted.status.value, "copy_of": job_id}
-        return _accepted(body, f"/v1/jobs/{accepted.job_id}", replayed=False)
+        return _accepted(body, f"/v1/jobs/{accepted.job_id}", accepted.replayed)
 
     @router.get(
         "/{job_id}/input",

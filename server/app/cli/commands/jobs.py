@@ -1,6 +1,7 @@
 """``sightgate jobs …``: what has run, runs and waits."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,7 +53,7 @@ def list_jobs(
     if as_json:
         output.write_json({"jobs": page.rows, "next_cursor": page.next_cursor})
     else:
-        output.console().print(render.job_table(page))
+        output.show(render.job_table(page))
 
 
 @app.command("show")
@@ -62,7 +63,7 @@ def show_job(job_id: JobId, data_dir: DataDir = None, as_json: AsJson = False) -
     if as_json:
         output.write_json(job)
     else:
-        output.console().print(render.job_page(job))
+        output.show(render.job_page(job))
 
 
 @app.command("submit")
@@ -90,7 +91,10 @@ def submit_jobs(
     plugins_dir: PluginsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept a job for each image, and print their ids. Without a running server, the next one runs them."""
+    """Accept a job for each image, and print their ids, on a terminal with the images.
+
+    Without a running server, the next one runs them.
+    """
     terms: dict[str, Any] = {"priority": priority, "delay_s": delay, "deadline_s": deadline, "after": after or None}
     terms["retry"] = {"max_attempts": attempts} if attempts is not None else None
     given = {name: value for name, value in terms.items() if value is not None}
@@ -103,7 +107,7 @@ def submit_jobs(
         return {"image": path, **accepted}
 
     told = _for_each(settings, [str(path) for path in images], submit, Need.PLUGINS, [plugin])
-    _print_each(told, as_json, lambda job: f"{job['id']} {job['image']}")
+    _print_ids(told, as_json, lambda job: job["image"])
 
 
 @app.command("cancel")
@@ -116,10 +120,10 @@ def cancel_jobs(job_ids: JobIds, data_dir: DataDir = None, as_json: AsJson = Fal
 
 @app.command("requeue")
 def requeue_jobs(job_ids: JobIds, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Accept for each job a new one with the same image and options, and print their ids."""
+    """Accept for each job a new one with the same image and options, and print their ids, on a terminal both."""
     settings = settings_from(data_dir=data_dir)
     told = _for_each(settings, job_ids, lambda backend, job_id: backend.jobs.requeue(job_id))
-    _print_each(told, as_json, lambda job: f"{job['id']} repeats {job['copy_of']}")
+    _print_ids(told, as_json, lambda job: f"repeats {job['copy_of']}")
 
 
 @app.command("export")
@@ -163,7 +167,7 @@ def purge_jobs(
         if not yes:
             counts = await backend.jobs.counts(query)
             ended = sum(count for name, count in counts.items() if name not in ("PENDING", "RUNNING"))
-            typer.confirm(f"Remove {ended} ended jobs?", abort=True, err=True)
+            _confirm(f"Remove {ended} ended jobs?")
         return await backend.jobs.purge(query)
 
     removed = ask(settings_from(data_dir=data_dir), Need.JOBS, purge)
@@ -184,7 +188,7 @@ def follow_job(job_id: JobId, data_dir: DataDir = None, as_json: AsJson = False)
             if as_json:
                 output.write_json(event)
             else:
-                output.console().print(render.job_event(event))
+                output.show(render.job_event(event))
         return last
 
     if ask(settings_from(data_dir=data_dir), Need.JOBS, follow) != "SUCCESS":
@@ -201,6 +205,19 @@ def _query(
     search: str | None,
 ) -> JobQuery:
     return JobQuery(status.value if status is not None else None, plugin, error_code, since, until, batch, search)
+
+
+def _confirm(question: str) -> None:
+    """Raise CliError unless the answer is yes; no answer is none."""
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        typer.echo(err=True)  # ends the line of the question
+        agreed = False
+    if not agreed:
+        refused = CliError("nothing removed")
+        refused.exit_code = FAILED
+        raise refused
 
 
 Done = list[JsonObject | CliError]
@@ -228,6 +245,12 @@ def _for_each(
     return asyncio.run(done())
 
 
+def _print_ids(told: Done, as_json: bool, about: Callable[[JsonObject], str]) -> None:
+    """Print the id of each; for a reader, what it is about too. A program gets ids alone, to hand them on."""
+    reader = sys.stdout.isatty()
+    _print_each(told, as_json, lambda job: f"{job['id']} {about(job)}" if reader else job["id"])
+
+
 def _print_each(told: Done, as_json: bool, line: Callable[[JsonObject], str]) -> None:
     """Print each result, then fail with the first failure if there was one."""
     for each in told:
@@ -239,7 +262,7 @@ def _print_each(told: Done, as_json: bool, line: Callable[[JsonObject], str]) ->
             output.write_line(line(each))
     failures = [each for each in told if isinstance(each, CliError)]
     if failures:
-        said = "\n".join(failure.format_message() for failure in failures)
+        said = "\nsightgate: ".join(failure.format_message() for failure in failures)
         failed = CliError(said)
         failed.exit_code = FAILED
         raise failed

@@ -161,11 +161,12 @@ class AnalysisExecutionService:
             request.plugins, payloads, request.options, terms, request.owner, request.timeout_s
         )
 
-    async def requeue(self, job_id: str) -> Accepted:
-        """Accept a new durable job with the input and options of another. Raises as `submit` does, and RequestError
-        ``job_not_found``, or ``not_found`` if the input was not kept.
+    async def requeue(self, job_id: str, key: str | None = None) -> Accepted:
+        """Accept a new durable job with the input and options of another; the same ``key`` gives the same one again.
+
+        Raises as `submit` does, and RequestError ``job_not_found``, or ``not_found`` if the input was not kept.
         """
-        return await self._jobs.requeue(job_id, self._plugins.check)
+        return await self._jobs.requeue(job_id, self._plugins.check, key)
 
     async def _run_waiting(
         self,

@@ -210,16 +210,20 @@ class JobExecutionService:
         self.refuse_if_draining()
         return await self._intake.accept_batch(plugin_names, payloads, options, terms, owner, timeout_s)
 
-    async def requeue(self, job_id: str, check: Callable[[str], None] = lambda _: None) -> Accepted:
+    async def requeue(
+        self, job_id: str, check: Callable[[str], None] = lambda _: None, key: str | None = None
+    ) -> Accepted:
         """Accept a new durable job with the input and options of another.
 
-        ``check`` is called with its plugin's name and may refuse by raising. Raises RequestError ``job_not_found``, or
-        ``not_found`` if its input was not kept; StorageError.
+        ``check`` is called with its plugin's name and may refuse by raising. ``key`` is the caller's, for this job.
+        Raises RequestError ``job_not_found``, or ``not_found`` if its input was not kept; StorageError.
         """
         self.refuse_if_draining()
         job = await self._management.find(job_id)
+        if key is not None and (replayed := await self._intake.find_copy(job, key)) is not None:
+            return replayed
         check(job.plugin)
-        return await self._intake.accept_copy(job)
+        return await self._intake.accept_copy(job, key)
 
     def refuse_if_draining(self) -> None:
         """Raise PluginRefused ``shutting_down`` if the server takes nothing new."""
@@ -382,9 +386,22 @@ class JobExecutionService:
         if cancelled.status is JobStatus.CANCELLED:
             self._runs.tell_end(await self._management.find(job_id), released)
         elif not await self._cancel_here(job_id):
-            self._store.announce(Change(job_id, "cancel", job.plugin))
-            with self._events.watch_job(job_id) as watch:
-                await watch.wait(CANCEL_S)
+            await self._wait_for_cancel(job)
+
+    async def _wait_for_cancel(self, job: Job) -> None:
+        """Have another server end a job that it runs, and wait for that a while."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CANCEL_S
+        with self._events.watch_job(job.id) as watch:
+            self._store.announce(Change(job.id, "cancel", job.plugin))
+            while (left_s := until - loop.time()) > 0 and not watch.closed:
+                if watch.stale:  # and not some progress
+                    watch.stale = False
+                    found = await self._store.get(job.id)
+                    if found is None or found.status in TERMINAL:
+                        return
+                if not await watch.wait(min(left_s, LOOK_AGAIN_S)):
+                    watch.stale = True  # the other server's message may be lost
 
     async def _cancel_if_possible(self, job_id: str) -> None:
         with contextlib.suppress(RequestError):  # it has ended meanwhile
@@ -430,7 +447,7 @@ class JobExecutionService:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 done, total = float(change.data["done"]), float(change.data["total"])
                 self._events.progressed(change.job_id, done, total, str(change.data["message"]))
-        else:
+        elif change.kind != "plugin":
             if change.kind == "waiting":
                 self._dispatcher.wake()
             if change.status in TERMINAL:

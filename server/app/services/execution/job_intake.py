@@ -113,7 +113,12 @@ class JobIntake:
             return await self._replayed_batch(used.existing_id)
         return AcceptedBatch(batch.id, [job.id for job in stored])
 
-    async def accept_copy(self, job: Job) -> Accepted:
+    async def find_copy(self, job: Job, key: str) -> Accepted | None:
+        """Return the copy of a job that an earlier request with the same key made. Raises StorageError."""
+        existing = await self._find(_copy_key(job, key))
+        return None if existing is None else await self._replayed(existing)
+
+    async def accept_copy(self, job: Job, key: str | None = None) -> Accepted:
         """Accept a new job with the input, options and terms of another. It needs no other job and has no deadline.
 
         Raises RequestError ``not_found`` if the input was not kept, StorageError.
@@ -138,7 +143,10 @@ class JobIntake:
             webhook=job.webhook,
             copy_of=job.id,
         )
-        stored = await self._add([NewJob(copy, kept)], None)
+        try:
+            stored = await self._add([NewJob(copy, kept)], None if key is None else _copy_key(job, key))
+        except KeyUsed as used:
+            return await self._replayed(used.existing_id)
         return Accepted(stored[0].id, stored[0].status)
 
     def _make(
@@ -221,6 +229,11 @@ def _image_of(payload: Payload, kept: JobInput) -> Sequence[str]:
     """Return what tells the image from another: where it came from if it was fetched, else its digest and type."""
     source = payload.get("source")
     return [str(source)] if source is not None else [kept.blob, kept.media_type]
+
+
+def _copy_key(job: Job, key: str) -> IdempotencyKey:
+    # The id says all that is asked for: nothing else can differ between two requests with the key.
+    return IdempotencyKey(f"POST /v1/jobs/{job.id}/requeue {job.owner or ''}", key, job.id)
 
 
 def _key(

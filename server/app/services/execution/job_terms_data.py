@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from app.governance.errors import RequestError
+from app.governance.errors import RequestError, shorten
 from app.services.execution.job_terms import JobTerms
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
@@ -59,8 +59,11 @@ def _retry(value: object) -> Mapping[str, Any] | None:
 def _after(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(one, str) and _ID.fullmatch(one) for one in value):
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise _wrong("after", "after must be a list of the ids of jobs")
+    stranger = next((one for one in value if not _ID.fullmatch(one)), None)
+    if stranger is not None:
+        raise _wrong("after", f"{shorten(stranger)!r} is no id of a job")
     return tuple(dict.fromkeys(value))
 
 

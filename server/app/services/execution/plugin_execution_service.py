@@ -145,6 +145,10 @@ class PluginExecutionService:
             return False
         return not desk.breaker.rests_now()
 
+    def knows(self, plugin_name: str) -> bool:
+        """Tell whether there is a plugin of this name here, whether it can run or not."""
+        return self._registry.knows(plugin_name)
+
     def free_seats(self, plugin_name: str, ahead: int = 0) -> int:
         """Return how many more calls of a plugin could start now; 0 while it is disabled or rests.
 

@@ -6,7 +6,7 @@ import { useState } from 'react';
 
 import { pluginsQuery } from '../../api/queries';
 import { SERVER_CODES } from '../../components/advice';
-import { PERIODS } from './filter';
+import { PERIODS, withError } from './filter';
 import type { JobFilter } from './filter';
 
 const TYPED_OUT_MS = 300;
@@ -47,7 +47,7 @@ export function Filters({ filter, onChange }: Props) {
         placeholder="Any error"
         data={[...SERVER_CODES]}
         value={filter.error_code ?? null}
-        onChange={(value) => set('error_code', value)}
+        onChange={(value) => onChange(withError(filter, value))}
         searchable
         clearable
         w={{ base: '100%', xs: '12rem' }}

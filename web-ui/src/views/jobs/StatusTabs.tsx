@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import { count } from '../../components/format';
 import { STATUS_WORDS } from './StatusBadge';
-import { STATUSES } from './filter';
+import { STATUSES, withStatus } from './filter';
 import type { JobFilter, JobQuery } from './filter';
 import { countsQuery } from './queries';
 import classes from './StatusTabs.module.css';
@@ -28,9 +28,12 @@ export function StatusTabs({ filter, query, onChange }: Props) {
         aria-label="Status"
         value={filter.status ?? 'all'}
         onChange={(chosen) => {
-          const { status: _, ...rest } = filter;
-          const status = STATUSES.find((known) => known === chosen);
-          onChange(status === undefined ? rest : { ...rest, status });
+          onChange(
+            withStatus(
+              filter,
+              STATUSES.find((known) => known === chosen),
+            ),
+          );
         }}
         data={[
           { value: 'all', label: label('all', data?.total) },

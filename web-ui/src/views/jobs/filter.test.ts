@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { filterOf, hasEnded, mayShow, queryOf, searchOf } from './filter';
+import { filterOf, hasEnded, mayShow, queryOf, searchOf, withError, withStatus } from './filter';
 
 test('a filter comes out of the address as it went in', () => {
   const filter = {
@@ -16,6 +16,21 @@ test('a filter comes out of the address as it went in', () => {
 
 test('what an address cannot mean is left out', () => {
   expect(filterOf('?status=DONE&period=year&durable=maybe&q=%20&plugin=')).toEqual({});
+});
+
+test('a status and an error that exclude each other are not asked for together', () => {
+  expect(withStatus({ plugin: 'ocr', error_code: 'plugin_failed' }, 'SUCCESS')).toEqual({
+    plugin: 'ocr',
+    status: 'SUCCESS',
+  });
+  expect(withStatus({ error_code: 'cancelled' }, 'CANCELLED')).toEqual({
+    error_code: 'cancelled',
+    status: 'CANCELLED',
+  });
+  expect(withStatus({ error_code: 'cancelled', status: 'FAILED' }, undefined)).toEqual({ error_code: 'cancelled' });
+  expect(withError({ status: 'SUCCESS' }, 'plugin_failed')).toEqual({ error_code: 'plugin_failed' });
+  expect(withError({ status: 'FAILED' }, 'plugin_failed')).toEqual({ status: 'FAILED', error_code: 'plugin_failed' });
+  expect(withError({ status: 'FAILED', error_code: 'plugin_failed' }, null)).toEqual({ status: 'FAILED' });
 });
 
 test('a page of the list stands in the address beside the filter', () => {

@@ -41,6 +41,26 @@ export function filterOf(search: string): JobFilter {
   return filter;
 }
 
+/** Narrow to a status, or to none; an error goes that no job of the status can have: the server refuses the two. */
+export function withStatus({ status: _, ...filter }: JobFilter, status: Status | undefined): JobFilter {
+  if (status === undefined) return filter;
+  const { error_code, ...rest } = filter;
+  return error_code !== undefined && canHaveError(status) ? { ...rest, error_code, status } : { ...rest, status };
+}
+
+/** Narrow to an error, or to none; a status goes that has no errors. */
+export function withError({ error_code: _, ...filter }: JobFilter, code: string | null): JobFilter {
+  if (!code) return filter;
+  const { status, ...rest } = filter;
+  return status !== undefined && canHaveError(status)
+    ? { ...rest, status, error_code: code }
+    : { ...rest, error_code: code };
+}
+
+function canHaveError(status: Status): boolean {
+  return status === 'FAILED' || status === 'CANCELLED';
+}
+
 /** Return the address's query for a filter and a page of its list. */
 export function searchOf(filter: JobFilter, cursor: string | null = null): string {
   const query = new URLSearchParams();
