@@ -20,7 +20,7 @@ endef
 .DEFAULT_GOAL := help
 # Never leave a half-written target.
 .DELETE_ON_ERROR:
-.PHONY: help setup page page-where-node-is run test soak check screenshots bench bench-quick bench-peers bench-jobs bench-scaling \
+.PHONY: help setup page page-where-node-is run test soak check screenshots bench bench-quick bench-peers bench-jobs bench-scaling bench-page \
 	audit openapi lock clean
 
 help: ## what there is to do
@@ -86,6 +86,9 @@ bench-jobs: setup ## durable jobs beside job queues, into docs/benchmarks-jobs.m
 
 bench-scaling: setup ## what more workers bring, and what a very large image does to other calls
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
+
+bench-page: setup page ## frame times of panning 5,000 boxes on 24 megapixels in the page; needs Chromium
+	PYTHONPATH=server/tests $(BIN)/python -m benchmarks.panning
 
 screenshots: setup page ## make docs/screenshots anew: each view of the page, light and dark; needs Chromium
 	PYTHONPATH=server/tests $(BIN)/python -m scripts.screenshots $(ARGS)

@@ -214,6 +214,13 @@ class JobProgress(BaseModel):
     message: str
 
 
+class CallEnd(BaseModel):
+    """How a call that was followed has ended: what it would have been answered without."""
+
+    status: int = Field(description="The HTTP status.")
+    body: dict[str, Any] = Field(description="As `application/json` at 200, else as any refusal.")
+
+
 class JobAttempt(BaseModel):
     """One time that a job ran."""
 

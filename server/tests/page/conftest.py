@@ -12,7 +12,7 @@ from support.skipping import skip
 
 from app.api.page_files import BUILT, INDEX
 
-PLUGINS = ("answering", "slow", "typed", "neighbour", "_helper", "raising", "ending", "outputs", "drawing")
+PLUGINS = ("answering", "slow", "typed", "neighbour", "_helper", "raising", "ending", "outputs", "drawing", "steps")
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,24 @@ def test_an_image_is_analyzed_by_keyboard_alone(page: Page):
     expect(view.findings.get_by_role("row", selected=True)).to_have_count(0)
 
 
+def test_a_plugin_with_options_is_one_stop_and_its_options_one_arrow_away(page: Page):
+    AnalyzeView(page).open("drawing")
+    tab_to(page, "drawing")
+    focused = page.locator(":focus")
+    page.keyboard.press("ArrowRight")
+    expect(focused).to_have_accessible_name("Options of drawing")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="Boxes")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="Boxes")).not_to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(focused).to_have_role("checkbox")
+    page.keyboard.press("Tab")
+    expect(focused).not_to_have_accessible_name("Options of drawing")
+    page.keyboard.press("Shift+Tab")
+    expect(focused).to_have_accessible_name("drawing")
+
+
 def test_images_are_chosen_and_taken_off_by_keyboard(page: Page):
     view = AnalyzeView(page).open("echo")
     view.add(ASTRONAUT, EXAMPLES / "receipt.jpg", EXAMPLES / "qr-code.png")

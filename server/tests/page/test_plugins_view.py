@@ -1,9 +1,10 @@
 """Plugins: what is shown of them, and switching them off and on while callers call."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from support.chromium import Watch, opened
 from support.images import PHOTO
 from support.running_server import Home, RunningServer, eventually, running
@@ -38,6 +39,26 @@ def test_every_plugin_has_a_card_with_its_figures_and_one_that_cannot_run_says_w
     objects = page.get_by_role("article", name="objects")
     expect(objects).to_contain_text("cannot run")
     expect(objects).to_contain_text("there is no model")
+
+
+def test_a_card_shows_how_long_calls_took_and_does_not_jump_when_the_figures_come(
+    page: Page, page_server: RunningServer
+):
+    held: list[Route] = []
+    page.route("**/v1/plugins/*/history", lambda route: held.append(route))
+    page.goto("/plugins")
+    card = page.get_by_role("article", name="image-info")
+    page_server.analyze("image-info", image=PHOTO)
+    eventually(lambda: page_server.http.get("/v1/plugins/image-info/history").json()["calls"], "figures")
+    card.scroll_into_view_if_needed()
+    expect(card.get_by_role("img", name="Time a call took: no figures yet.")).to_be_visible()
+    before = card.bounding_box()
+    while held:
+        held.pop().continue_()
+    page.unroute("**/v1/plugins/*/history")
+    chart = card.get_by_role("img", name=re.compile(r"Time a call took, last .*p50: .*p95: "))
+    expect(chart.locator("canvas")).to_be_visible()
+    assert card.bounding_box() == before
 
 
 def test_the_search_leaves_the_cards_that_fit(page: Page):

@@ -1347,13 +1347,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The result. For `Accept: text/event-stream`, of a plugin that reports progress, events instead: `progress`, and `end` with the status and body of the answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AnalyzeAnswer"];
+                    "text/event-stream": string;
                 };
             };
             /** @description Client Error */
@@ -1476,13 +1477,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The result. For `Accept: text/event-stream`, of a plugin that reports progress, events instead: `progress`, and `end` with the status and body of the answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AnalyzeAnswer"];
+                    "text/event-stream": string;
                 };
             };
             /** @description Client Error */

@@ -1,7 +1,8 @@
-import { Checkbox, Loader, Text } from '@mantine/core';
+import { Checkbox, Loader, Progress, Text } from '@mantine/core';
 
 import { adviceOn } from '../components/advice';
 import { milliseconds } from '../components/format';
+import { progressInWords, shareOf } from '../components/progress';
 import { countWords } from '../components/words';
 import type { Layer } from './layers';
 import classes from './Results.module.css';
@@ -33,6 +34,8 @@ export function LayerList({ layers, hidden, colourOf, onToggle }: Props) {
           </Text>
           <Text
             size="xs"
+            className={classes.state}
+            title={stateWords(layer)}
             c={layer.state === 'failed' ? 'var(--mantine-color-error)' : 'dimmed'}
             ta="end"
             component="div"
@@ -40,9 +43,21 @@ export function LayerList({ layers, hidden, colourOf, onToggle }: Props) {
             {layer.state === 'running' && <Loader size={10} mr={6} aria-hidden />}
             {stateWords(layer)}
           </Text>
+          <LayerProgress layer={layer} />
         </li>
       ))}
     </ul>
+  );
+}
+
+/** The plugin's own progress, along the lower edge of its row: it takes no room of its own. */
+function LayerProgress({ layer: { plugin, state, progress } }: { layer: Layer }) {
+  const share = state === 'running' && progress !== null ? shareOf(progress) : null;
+  if (share === null || progress === null) return null;
+  return (
+    <Progress.Root size={3} className={classes.layerProgress} transitionDuration={150}>
+      <Progress.Section value={share} aria-label={`Progress of ${plugin}`} />
+    </Progress.Root>
   );
 }
 
@@ -51,7 +66,8 @@ function stateWords(layer: Layer): string {
     case 'waiting':
       return 'waits for its turn';
     case 'running':
-      return layer.held === null ? 'runs' : HELD_WORDS[layer.held];
+      if (layer.held !== null) return HELD_WORDS[layer.held];
+      return layer.progress === null ? 'runs' : progressInWords(layer.progress);
     case 'cancelled':
       return 'cancelled';
     case 'failed':

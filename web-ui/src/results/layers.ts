@@ -1,4 +1,5 @@
 import type { CallFailed } from '../api/failure';
+import type { JobProgress } from '../api/schema';
 import type { Values } from '../options/values';
 import type { Finding } from './findings';
 import { coloursOf } from './palette';
@@ -14,6 +15,8 @@ export interface Layer {
   runningMs: number | null;
   jobId: string | null;
   failure: CallFailed | null;
+  /** How far the plugin says that it is, while it runs. */
+  progress: JobProgress | null;
   /** Why a running call does not go on just now. */
   held: 'server' | 'key' | 'busy' | null;
 }

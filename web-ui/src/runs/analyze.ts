@@ -1,9 +1,10 @@
-import { client, dataOf } from '../api/client';
+import { EVENTS, lastOf, tellsProgress } from '../api/callProgress';
+import { client } from '../api/client';
 import { untilConnected } from '../api/connection';
-import { CallFailed, pageFailure } from '../api/failure';
+import { CallFailed, failureOf, pageFailure } from '../api/failure';
 import { untilKey } from '../api/key';
 import { pause } from '../api/pause';
-import type { AnalyzeAnswer } from '../api/schema';
+import type { AnalyzeAnswer, JobProgress } from '../api/schema';
 import { typeToSend } from '../images/kinds';
 import type { Values } from '../options/values';
 
@@ -11,8 +12,15 @@ const MOST_TRIES_WHEN_BUSY = 20;
 const MOST_TRIES_WHEN_GONE = 2;
 const DEFAULT_WAIT_S = 1;
 const LONGEST_WAIT_S = 30;
+const JSON_ONLY = 'application/json';
 
 export type Held = 'server' | 'key' | 'busy' | null;
+
+/** What becomes of a call before it has ended. */
+export interface Told {
+  held?: (held: Held) => void;
+  progress?: (progress: JobProgress) => void;
+}
 
 /**
  * Run a plugin on an image and return the answer. Aborting the signal cancels the call on the server too: it ends the
@@ -24,14 +32,15 @@ export async function analyze(
   plugin: string,
   options: Values,
   signal: AbortSignal,
-  onHeld: (held: Held) => void = () => undefined,
+  told: Told = {},
 ): Promise<AnalyzeAnswer> {
+  const onHeld = told.held ?? (() => undefined);
   const type = await typeToSend(file).catch(() => {
     throw pageFailure('file_not_readable', 'The browser cannot read the file any more.');
   });
   for (let gone = 0, busy = 0; ;) {
     try {
-      return await call(file, type, plugin, options, signal);
+      return await call(file, type, plugin, options, signal, told.progress);
     } catch (failed) {
       signal.throwIfAborted();
       if (!(failed instanceof CallFailed)) throw failed;
@@ -55,23 +64,27 @@ export async function analyze(
   }
 }
 
-/** Call once. Rejects with CallFailed. */
+/** Call once; with `onProgress` the server tells how far a plugin is that reports it. Rejects with CallFailed. */
 export async function call(
   file: Blob,
   type: string,
   plugin: string,
   options: Values,
   signal: AbortSignal,
+  onProgress?: (progress: JobProgress) => void,
 ): Promise<AnalyzeAnswer> {
   const query = Object.keys(options).length > 0 ? { plugin, options: JSON.stringify(options) } : { plugin };
-  return dataOf(
-    client.POST('/v1/analyze', {
-      params: { query },
-      // The document's body type is a string for binary data; the bytes go as they are.
-      body: '',
-      bodySerializer: () => file,
-      headers: { 'Content-Type': type },
-      signal,
-    }),
-  );
+  const accepted = onProgress === undefined ? JSON_ONLY : `${JSON_ONLY}, ${EVENTS}`;
+  const { error, response } = await client.POST('/v1/analyze', {
+    params: { query },
+    // The document's body type is a string for binary data; the bytes go as they are.
+    body: '',
+    bodySerializer: () => file,
+    headers: { 'Content-Type': type, Accept: accepted },
+    parseAs: 'stream',
+    signal,
+  });
+  if (!response.ok) throw failureOf(error, response);
+  if (onProgress !== undefined && tellsProgress(response)) return lastOf(response, onProgress, signal);
+  return (await response.json()) as AnalyzeAnswer;
 }

@@ -16,6 +16,8 @@ const AT_ONCE = 3;
 /** Codes after which the list of plugins is likely to be another. */
 const PLUGIN_CODES = ['plugin_not_found', 'plugin_disabled', 'plugin_unavailable', 'permission_not_granted'];
 
+const ENDED = { held: null, progress: null } as const;
+
 export interface Chosen {
   plugin: string;
   options: Values;
@@ -54,7 +56,7 @@ export class Runner {
     const call = this.running.get(key);
     if (at < 0 && call === undefined) return;
     this.running.delete(key);
-    updateRun(key, { state: 'cancelled', held: null });
+    updateRun(key, { ...ENDED, state: 'cancelled' });
     call?.abort();
     this.fill();
   }
@@ -81,14 +83,17 @@ export class Runner {
       if (image === undefined) return;
       const refused = await this.refusalOf(image.file);
       if (refused !== null) throw refused;
-      const onHeld = (held: Run['held']) => update({ held });
-      const answer = await analyze(image.file, run.plugin, run.options, call.signal, onHeld);
-      update({ state: 'done', held: null, answer, findings: findingsOf(answer.result, run.plugin) });
+      const answer = await analyze(image.file, run.plugin, run.options, call.signal, {
+        // What is sent again begins anew.
+        held: (held) => update({ held, progress: null }),
+        progress: (progress) => update({ progress }),
+      });
+      update({ ...ENDED, state: 'done', answer, findings: findingsOf(answer.result, run.plugin) });
     } catch (failed) {
       if (call.signal.aborted) return;
       const failure = asFailure(failed);
       this.learnFrom(failure);
-      update({ state: 'failed', held: null, failure });
+      update({ ...ENDED, state: 'failed', failure });
     } finally {
       if (this.running.get(key) === call) this.running.delete(key);
       this.fill();
@@ -114,7 +119,7 @@ export function refusalOf(file: File, mostBytes: number | null): CallFailed | nu
 }
 
 function newRun(image: ImageItem, plugin: string, options: Values): Run {
-  const begun = { image: image.id, plugin, options, answer: null, findings: [], held: null };
+  const begun = { image: image.id, plugin, options, answer: null, findings: [], ...ENDED };
   return image.refused === null
     ? { ...begun, state: 'waiting', failure: null }
     : { ...begun, state: 'failed', failure: image.refused };

@@ -1,7 +1,7 @@
 import { create } from 'zustand';
 
 import type { CallFailed } from '../api/failure';
-import type { AnalyzeAnswer } from '../api/schema';
+import type { AnalyzeAnswer, JobProgress } from '../api/schema';
 import type { Values } from '../options/values';
 import type { Finding } from '../results/findings';
 
@@ -24,6 +24,8 @@ export interface Run {
   answer: AnalyzeAnswer | null;
   findings: Finding[];
   failure: CallFailed | null;
+  /** How far the plugin says that it is, while it runs; null if it says nothing. */
+  progress: JobProgress | null;
   /** What keeps a running call from going on, if anything does. */
   held: 'server' | 'key' | 'busy' | null;
 }

@@ -1,11 +1,12 @@
 import { ActionIcon, Tooltip } from '@mantine/core';
 import { IconMaximize, IconMinus, IconPlus } from '@tabler/icons-react';
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactNode } from 'react';
 
 import type { Picture } from '../images/picture';
 import type { Finding } from '../results/findings';
-import { drawFindings, drawPicture } from './draw';
+import { Backdrop } from './Backdrop';
+import { drawPicture } from './draw';
 import type { Size } from './draw';
 import { Scene } from './scene';
 import { useZoom } from './useZoom';
@@ -39,6 +40,7 @@ export function Viewer(props: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const screen = useRef<Size>({ width: 0, height: 0 });
   const drawing = useRef(0);
+  const [backdrop] = useState(() => new Backdrop());
   const scene = useMemo(() => new Scene(findings), [findings]);
 
   const draw = useRef<() => void>(() => undefined);
@@ -60,7 +62,7 @@ export function Viewer(props: Props) {
       context.clearRect(0, 0, screen.current.width, screen.current.height);
       const view = zoom.view();
       if (picture !== null) drawPicture(context, picture, view, screen.current);
-      drawFindings(context, scene, view, screen.current, { colourOf, hovered, selected });
+      backdrop.draw(context, scene, view, screen.current, { colourOf, hovered, selected }, ratio);
     };
     drawSoon();
   });
@@ -138,7 +140,8 @@ export function Viewer(props: Props) {
         tabIndex={0}
         data-over={hovered !== null || undefined}
         onKeyDown={onKeyDown}
-        onPointerMove={(event) => onHover(findingAt(event)?.id ?? null)}
+        // While it is dragged, the pointer stays where it is on the image.
+        onPointerMove={(event) => event.buttons === 0 && onHover(findingAt(event)?.id ?? null)}
         onPointerLeave={() => onHover(null)}
         onClick={(event) => onSelect(findingAt(event)?.id ?? null)}
       />

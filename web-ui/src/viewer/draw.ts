@@ -62,14 +62,45 @@ export function drawFindings(
 ): void {
   const seen = scene.within(inSight(view, screen));
   const isMarked = ({ id }: Finding) => id === look.hovered || id === look.selected;
-  const plain = seen.filter((finding) => !isMarked(finding));
+  drawPlain(
+    context,
+    seen.filter((finding) => !isMarked(finding)),
+    view,
+    look.colourOf,
+    zoom,
+  );
+  drawMarks(context, seen, view, look, zoom);
+}
+
+/** Draw findings as they look when nobody points at them, without names. */
+export function drawPlain(
+  context: CanvasRenderingContext2D,
+  findings: readonly PlacedFinding[],
+  view: View,
+  colourOf: Look['colourOf'],
+  zoom = 1,
+): void {
+  context.lineJoin = 'round';
+  if (findings.length <= MOST_RIMS) strokeAll(context, findings, view, RIM, 4 * zoom);
+  for (const [colour, group] of grouped(findings, colourOf)) strokeAll(context, group, view, colour, 2 * zoom);
+  for (const finding of findings) drawKeypoints(context, finding, view, colourOf(finding), false, zoom);
+}
+
+/** Draw, over the plain ones in sight, the finding that is pointed at, the chosen one, and names if there is room. */
+export function drawMarks(
+  context: CanvasRenderingContext2D,
+  seen: readonly PlacedFinding[],
+  view: View,
+  look: Look,
+  zoom = 1,
+): void {
+  const isMarked = ({ id }: Finding) => id === look.hovered || id === look.selected;
   const marked = seen.filter(isMarked);
   context.lineJoin = 'round';
-  if (plain.length <= MOST_RIMS) strokeAll(context, plain, view, RIM, 4 * zoom);
-  for (const [colour, group] of grouped(plain, look)) strokeAll(context, group, view, colour, 2 * zoom);
   for (const finding of marked) drawMarked(context, finding, view, look.colourOf(finding), zoom);
-  for (const finding of seen) drawKeypoints(context, finding, view, look.colourOf(finding), isMarked(finding), zoom);
-  drawNames(context, seen.length <= MOST_NAMES ? [...marked, ...plain] : marked, view, look, zoom);
+  for (const finding of marked) drawKeypoints(context, finding, view, look.colourOf(finding), true, zoom);
+  const plain = seen.length <= MOST_NAMES ? seen.filter((finding) => !isMarked(finding)) : [];
+  drawNames(context, [...marked, ...plain], view, look, zoom);
 }
 
 /** Return the rectangle of the image that the screen shows. */
@@ -88,10 +119,10 @@ function clipped(bounds: Bounds, { width, height }: Size): Bounds {
   };
 }
 
-function grouped(findings: readonly PlacedFinding[], look: Look): Map<string, PlacedFinding[]> {
+function grouped(findings: readonly PlacedFinding[], colourOf: Look['colourOf']): Map<string, PlacedFinding[]> {
   const groups = new Map<string, PlacedFinding[]>();
   for (const finding of findings) {
-    const colour = look.colourOf(finding);
+    const colour = colourOf(finding);
     const group = groups.get(colour);
     if (group === undefined) groups.set(colour, [finding]);
     else group.push(finding);

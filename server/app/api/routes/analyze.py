@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import read_any, read_json
+from app.api.call_stream import Tell, answer_or_stream, takes_events
 from app.api.direct import Endpoint
 from app.api.errors import error_response
+from app.api.event_stream import MEDIA_TYPE
 from app.api.responses import Json
-from app.api.routes import ERRORS, PlainRoute, json_body
-from app.api.schemas import AnalyzeAnswer, AnalyzeBody, UploadBody
+from app.api.routes import ERRORS, PlainRoute, json_body, schema_of
+from app.api.schemas import AnalyzeAnswer, AnalyzeBody, CallEnd, JobProgress, UploadBody
 from app.services.execution.analysis_execution_service import AnalysisExecutionService, AnalysisRequest
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -44,6 +47,16 @@ ANY_BODY = {
     "parameters": RAW_PARAMETERS,
 }
 
+EVENTS = {"progress": schema_of(JobProgress), "end": schema_of(CallEnd)}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    **ERRORS,
+    200: {
+        "description": "The result. For `Accept: text/event-stream`, of a plugin that reports progress: "
+        "events `progress`, and `end` with the status and body of the answer.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "x-events": EVENTS}},
+    },
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AnalyzeRoutes:
@@ -57,8 +70,8 @@ def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
     """Return the analysis routes."""
     router = APIRouter(prefix="/v1", tags=["analyze"], route_class=PlainRoute)
 
-    async def answer(request: AnalysisRequest) -> Response:
-        outcome = await analyses.execute(request)
+    async def answer(request: AnalysisRequest, tell: Tell | None = None) -> Response:
+        outcome = await analyses.execute(request, tell)
         if outcome.envelope:
             return error_response(outcome.envelope["error"])
         return Json(
@@ -71,21 +84,26 @@ def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
             }
         )
 
+    async def answer_as_asked(http: Request, request: AnalysisRequest) -> Response:
+        if takes_events(http):
+            return await answer_or_stream(lambda tell: answer(request, tell))
+        return await answer(request)
+
     @router.post(
         "/analyze-execution",
         response_model=AnalyzeAnswer,
-        responses=ERRORS,
+        responses=ANSWERS,
         summary="Analyze an image, as JSON",
         openapi_extra={"requestBody": {"required": True, "content": json_body(AnalyzeBody)}},
     )
     async def analyze_execution(request: Request) -> Response:
         """Run a plugin on an image and wait for its result. A failure of input or plugin is 400."""
-        return await answer(await read_json(request, max_body_bytes))
+        return await answer_as_asked(request, await read_json(request, max_body_bytes))
 
     @router.post(
         "/analyze",
         response_model=AnalyzeAnswer,
-        responses=ERRORS,
+        responses=ANSWERS,
         summary="Analyze an image, as JSON, as an upload or as raw bytes",
         openapi_extra=ANY_BODY,
     )
@@ -94,6 +112,6 @@ def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
 
         Each may name the image by ``image_url`` instead, if the operator has turned that on.
         """
-        return await answer(await read_any(request, max_body_bytes, analyses.refuse_if_full))
+        return await answer_as_asked(request, await read_any(request, max_body_bytes, analyses.refuse_if_full))
 
     return AnalyzeRoutes(router, {"/v1/analyze-execution": analyze_execution, "/v1/analyze": analyze})

@@ -1,7 +1,7 @@
 """What the caller asked: acquires the image once, checks the request, waits for the end or returns at once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.job_outcome import JobOutcome
 from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms
 from app.services.execution.plugin_execution_service import PluginExecutionService
+from app.services.job_events import Progress
 
 MOST_IN_BATCH = 1_000
 
@@ -98,8 +99,11 @@ class AnalysisExecutionService:
         outcome = await self._run_waiting(plugin_name, payload)
         return outcome.result, outcome.envelope
 
-    async def execute(self, request: AnalysisRequest) -> JobOutcome:
-        """Run a request and wait for its end. Raises RequestError if the request itself cannot be used."""
+    async def execute(self, request: AnalysisRequest, tell: Callable[[Progress], None] | None = None) -> JobOutcome:
+        """Run a request and wait for its end. Raises RequestError if the request itself cannot be used.
+
+        ``tell`` is called with what the plugin reports while it runs.
+        """
         timeout_s = request.timeout_s
         if isinstance(request.image, RemoteImage):
             self.refuse_if_full(request.plugin)
@@ -107,7 +111,7 @@ class AnalysisExecutionService:
         payload = await self._payload_of(request, timeout_s)
         if timeout_s is not None and isinstance(request.image, RemoteImage):
             timeout_s = max(0.0, timeout_s - (asyncio.get_running_loop().time() - began))
-        return await self._run_waiting(request.plugin, payload, request.owner, timeout_s)
+        return await self._run_waiting(request.plugin, payload, request.owner, timeout_s, tell)
 
     def refuse_if_full(self, plugin_name: str) -> None:
         """Raise PluginRefused ``overloaded`` or ``shutting_down`` if a call would be refused: asked before an image is
@@ -151,12 +155,17 @@ class AnalysisExecutionService:
         return await self._jobs.requeue(job_id, self._plugins.check)
 
     async def _run_waiting(
-        self, plugin_name: str, payload: dict[str, Any], owner: str | None = None, timeout_s: float | None = None
+        self,
+        plugin_name: str,
+        payload: dict[str, Any],
+        owner: str | None = None,
+        timeout_s: float | None = None,
+        tell: Callable[[Progress], None] | None = None,
     ) -> JobOutcome:
         job_id = await self._jobs.create_job_async(
             plugin_name, payload, durable=False, owner=owner, timeout_s=timeout_s
         )
-        return await self._jobs.run_to_end(job_id)
+        return await self._jobs.run_to_end(job_id, tell)
 
     async def _check_webhook(self, terms: JobTerms) -> None:
         if terms.webhook is not None:

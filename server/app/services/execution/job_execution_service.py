@@ -11,7 +11,7 @@ import structlog
 
 from app.governance.error_envelope import stored_envelope
 from app.governance.errors import PluginRefused, RequestError
-from app.governance.execution_context import ExecutionContext, set_current_execution
+from app.governance.execution_context import ExecutionContext, ProgressSink, set_current_execution
 from app.governance.job_lifecycle import TERMINAL, IllegalTransition, JobStatus
 from app.governance.retry import RetryPolicy
 from app.plugins.sandbox.home_loop import HomeLoop
@@ -23,7 +23,7 @@ from app.services.execution.job_outcome import JobOutcome, as_ended, ended_call,
 from app.services.execution.job_runs import JobObserver, JobRuns
 from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms
 from app.services.execution.plugin_execution_service import PluginExecutionService
-from app.services.job_events import JobEvents
+from app.services.job_events import JobEvents, Progress
 from app.services.job_management_service import JobManagementService, job_missing
 from app.services.job_results import JobResults
 from app.storage.errors import JobMissing
@@ -202,12 +202,15 @@ class JobExecutionService:
         outcome = await self.run_to_end(job_id)
         return outcome.result, outcome.envelope
 
-    async def run_to_end(self, job_id: str) -> JobOutcome:
-        """Run a job, or wait for its end, and return how it ended. Raises RequestError ``job_not_found``."""
+    async def run_to_end(self, job_id: str, tell: Callable[[Progress], None] | None = None) -> JobOutcome:
+        """Run a job, or wait for its end, and return how it ended. Raises RequestError ``job_not_found``.
+
+        ``tell`` is called with what the plugin reports while a job that is not durable runs; others have event streams.
+        """
         call = self._calls.get(job_id)
         if call is not None and call.payload is not None:
             payload, call.payload = call.payload, None
-            return await self._run_call(call, payload)
+            return await self._run_call(call, payload, tell)
         task = self._runs.task_of(job_id)
         if task is None and (claimed := await self._store.claim_job(job_id, self._dispatcher.lease_until())):
             task = self._runs.begin(claimed)
@@ -287,10 +290,14 @@ class JobExecutionService:
         """Something changed that may let waiting jobs run: a plugin was enabled or reloaded."""
         self._dispatcher.wake()
 
-    async def _run_call(self, call: _Call, payload: dict[str, Any]) -> JobOutcome:
+    async def _run_call(
+        self, call: _Call, payload: dict[str, Any], tell: Callable[[Progress], None] | None
+    ) -> JobOutcome:
         """Run a call that somebody waits for; if they leave, it is ended and recorded as cancelled."""
         job = call.job
-        context = call.context = ExecutionContext(job.id, _on_loop_clock(job.deadline), self._progressed)
+        context = call.context = ExecutionContext(
+            job.id, _on_loop_clock(job.deadline), self._progressed if tell is None else self._telling(tell)
+        )
         set_current_execution(context)
         try:
             result, envelope = await self._plugins.execute_async(job.plugin, payload)
@@ -302,6 +309,15 @@ class JobExecutionService:
         outcome = JobOutcome(job.id, result, envelope, context.waiting_ms, context.running_ms)
         self._record_end(job, outcome)
         return outcome
+
+    def _telling(self, tell: Callable[[Progress], None]) -> ProgressSink:
+        def told(job_id: str, done: float, total: float, message: str) -> None:
+            self._events.progressed(job_id, done, total, message)
+            progress = self._events.progress_of(job_id)
+            if progress is not None:
+                tell(progress)
+
+        return told
 
     def _record_end(self, job: Job, outcome: JobOutcome) -> None:
         end = outcome.to_end(started_at=job.created_at)

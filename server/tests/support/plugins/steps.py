@@ -2,20 +2,29 @@
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import sightgate
 
 
+@dataclass(frozen=True)
+class Options:
+    steps: int = 3
+    pause: float = 0.1
+    fails: bool = False
+
+
 class Steps(sightgate.Plugin):
     name = "steps"
 
-    def analyze(self, image: sightgate.Image, options: dict[str, Any]) -> dict[str, Any]:
-        steps = options.get("steps", 3)
-        for step in range(steps):
-            self.progress(step + 1, steps, f"step {step + 1}")
-            time.sleep(options.get("pause", 0.1))
-        return {"steps": steps}
+    def analyze(self, image: sightgate.Image, options: Options) -> dict[str, Any]:
+        for step in range(options.steps):
+            self.progress(step + 1, options.steps, f"step {step + 1}")
+            time.sleep(options.pause)
+        if options.fails:
+            raise ValueError("no step is left")
+        return {"steps": options.steps}
 
 
 class PlainSteps:

@@ -17,7 +17,9 @@ interface Props {
   unit: Unit;
   height: number;
   /** The index of the time under the pointer, or null. */
-  onPoint: (index: number | null) => void;
+  onPoint?: (index: number | null) => void;
+  /** The lines alone: no axes, no pointer. */
+  bare?: boolean;
 }
 
 /** The least part of the span that the width stands for. */
@@ -32,11 +34,18 @@ const STEPS: Record<Unit, { incrs?: number[] }> = {
   whole: { incrs: WHOLE_STEPS },
   bytes: { incrs: BYTE_STEPS },
 };
+const BARE: Partial<uPlot.Options> = {
+  padding: [3, 1, 3, 1],
+  axes: [{ show: false }, { show: false }],
+  cursor: { show: false },
+  hooks: {},
+};
+const ignore = () => undefined;
 /** Charts whose pointers go together. */
 const TOGETHER = { key: 'time' };
 
 /** The drawing itself: uPlot on a canvas, drawn anew when its size, its lines or the colours change. */
-export default function Plot({ times, series, span_s, format, unit, height, onPoint }: Props) {
+export default function Plot({ times, series, span_s, format, unit, height, onPoint = ignore, bare = false }: Props) {
   const { ref, width } = useElementSize();
   const target = useRef<HTMLDivElement>(null);
   const scheme = useComputedColorScheme('light');
@@ -55,7 +64,7 @@ export default function Plot({ times, series, span_s, format, unit, height, onPo
       (value) => formatted(value),
       (at) => point(at),
     );
-    return new uPlot(options, data(), place);
+    return new uPlot(bare ? { ...options, ...BARE } : options, data(), place);
   });
 
   useEffect(() => {

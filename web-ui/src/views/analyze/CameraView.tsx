@@ -226,6 +226,7 @@ const NO_LAYER: Omit<Layer, 'plugin' | 'findings'> = {
   runningMs: null,
   jobId: null,
   failure: null,
+  progress: null,
   held: null,
 };
 

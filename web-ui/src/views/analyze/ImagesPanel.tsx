@@ -6,6 +6,7 @@ import type { KeyboardEvent } from 'react';
 
 import { adviceOn } from '../../components/advice';
 import { bytes } from '../../components/format';
+import { progressInWords } from '../../components/progress';
 import { countWords } from '../../components/words';
 import { removeAllImages, removeImage, showImage, useWorkbench } from '../../runs/store';
 import type { ImageItem, Run } from '../../runs/store';
@@ -204,7 +205,7 @@ function stateOf(image: ImageItem, runs: readonly Run[]) {
   const count = (state: Run['state']) => runs.filter((run) => run.state === state).length;
   const failed = runs.find(({ failure }) => failure !== null)?.failure ?? image.refused;
   const base = { isFault: false, isRunning: false, isDone: false };
-  if (count('running') > 0) return { ...base, isRunning: true, words: 'runs' };
+  if (count('running') > 0) return { ...base, isRunning: true, words: runningWords(runs) };
   if (count('waiting') > 0) return { ...base, words: 'waits for its turn' };
   if (failed !== null) {
     const some = count('failed') < runs.length ? `${count('failed')} of ${runs.length}: ` : '';
@@ -214,6 +215,13 @@ function stateOf(image: ImageItem, runs: readonly Run[]) {
   if (count('cancelled') > 0) return { ...base, words: 'cancelled' };
   const found = runs.reduce((sum, run) => sum + run.findings.length, 0);
   return { ...base, isDone: true, words: countWords(found, 'finding') };
+}
+
+/** What a plugin says of itself, if one alone is still to end on the image. */
+function runningWords(runs: readonly Run[]): string {
+  const open = runs.filter(({ state }) => state === 'running' || state === 'waiting');
+  const [only] = open;
+  return open.length === 1 && only?.progress ? progressInWords(only.progress) : 'runs';
 }
 
 function groupByImage(runs: ReadonlyMap<string, Run>): Map<number, Run[]> {

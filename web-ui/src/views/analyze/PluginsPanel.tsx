@@ -1,10 +1,11 @@
-import { ActionIcon, Badge, Button, Checkbox, Collapse, Skeleton, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Badge, Button, Checkbox, Collapse, Kbd, Skeleton, Text, Tooltip } from '@mantine/core';
 import { IconAdjustmentsHorizontal } from '@tabler/icons-react';
 import { Suspense, lazy, useState } from 'react';
 
 import { ErrorMessage } from '../../components/ErrorMessage';
 import { choose, setValues, useWorkbench } from '../../runs/store';
 import classes from './Analyze.module.css';
+import { useOneStop } from './useOneStop';
 import type { Offered } from './usePlugins';
 
 const OptionsForm = lazy(() =>
@@ -80,15 +81,22 @@ function PluginRow({ offer, isChosen, onToggle }: { offer: Offered; isChosen: bo
   const { plugin, fields, values, faults, options, isUsable } = offer;
   const [isOpen, setOpen] = useState(false);
   const changed = Object.keys(options).length;
+  const hasOptions = fields.length > 0 && isUsable;
+  const stop = useOneStop(hasOptions ? 2 : 1);
   // What is wrong with an option must not stay folded away.
   const isShown = isOpen || (isChosen && faults.size > 0);
   const [wasShown, setWasShown] = useState(isShown);
   if (isShown && !wasShown) setWasShown(true);
   return (
     <div className={classes.pluginRow}>
-      <div className={classes.pluginHead}>
+      <div
+        className={classes.pluginHead}
+        {...stop.group}
+        {...(hasOptions && { role: 'toolbar', 'aria-label': plugin.name })}
+      >
         <Checkbox
           className={classes.pluginChoice}
+          tabIndex={stop.tabIndex(0)}
           checked={isChosen}
           onChange={onToggle}
           disabled={!isUsable && !isChosen}
@@ -96,12 +104,18 @@ function PluginRow({ offer, isChosen, onToggle }: { offer: Offered; isChosen: bo
           description={isUsable ? plugin.description : (plugin.reason ?? 'It cannot run now.')}
           error={isChosen && !isUsable ? 'It cannot run now.' : undefined}
         />
-        {fields.length > 0 && isUsable && (
+        {hasOptions && (
+          <Kbd size="xs" className={classes.reach} aria-hidden>
+            →
+          </Kbd>
+        )}
+        {hasOptions && (
           <Tooltip label="Options">
             <ActionIcon
               variant={isShown ? 'light' : 'subtle'}
               color="gray"
               size="lg"
+              tabIndex={stop.tabIndex(1)}
               aria-label={`Options of ${plugin.name}`}
               aria-expanded={isShown}
               onClick={() => setOpen(!isShown)}

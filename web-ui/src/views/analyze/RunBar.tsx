@@ -8,6 +8,10 @@ export interface Progressed {
   total: number;
   ended: number;
   failed: number;
+  /** How far all is, in percent. */
+  share: number;
+  /** What the plugin itself says, where only one call is still to end. */
+  words: string | null;
 }
 
 interface Props {
@@ -22,23 +26,25 @@ interface Props {
 
 /** Runs the chosen plugins on all images; while they run it shows how far they are and offers to cancel. */
 export function RunBar({ images, plugins, obstacle, progress, onRun, onCancel }: Props) {
-  const share = progress === null || progress.total === 0 ? 0 : (100 * progress.ended) / progress.total;
   return (
     <div className={classes.runBar}>
-      <div className={classes.progress} role="status">
-        {progress !== null ? (
-          <>
-            <Progress value={share} size="sm" aria-label="Progress" transitionDuration={150} />
-            <Text size="xs" c="dimmed" mt={4}>
-              {progress.ended} of {progress.total} done
-              {progress.failed > 0 && `, ${progress.failed} failed`}
-            </Text>
-          </>
-        ) : (
-          <Text size="xs" c="dimmed">
-            {obstacle ?? `${countWords(plugins, 'plugin')} on ${countWords(images, 'image')}`}
-          </Text>
+      <div className={classes.progress}>
+        {progress !== null && (
+          <Progress value={progress.share} size="sm" mb={4} aria-label="Progress" transitionDuration={150} />
         )}
+        <div className={classes.progressWords}>
+          <Text size="xs" c="dimmed" role="status">
+            {progress === null
+              ? (obstacle ?? `${countWords(plugins, 'plugin')} on ${countWords(images, 'image')}`)
+              : `${progress.ended} of ${progress.total} done${progress.failed > 0 ? `, ${progress.failed} failed` : ''}`}
+          </Text>
+          {/* Outside what is read aloud by itself: it may change ten times a second. */}
+          {progress?.words && (
+            <Text size="xs" truncate title={progress.words}>
+              {progress.words}
+            </Text>
+          )}
+        </div>
       </div>
       {progress === null ? (
         <Button

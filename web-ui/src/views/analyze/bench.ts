@@ -1,3 +1,4 @@
+import { progressInWords, shareOf } from '../../components/progress';
 import type { Run } from '../../runs/store';
 import type { Progressed } from './RunBar';
 import type { Offered } from './usePlugins';
@@ -19,13 +20,21 @@ export function obstacleOf(
   return unusable === undefined ? null : `${unusable.plugin.name} cannot run now. Take it off.`;
 }
 
-/** Return how far the runs are that wait or run, with those that ended since; null if all have ended. */
+/** Return how far the runs are, with what the plugins say of their own progress; null if all have ended. */
 export function progressOf(runs: ReadonlyMap<string, Run>): Progressed | null {
   const all = [...runs.values()];
-  const open = all.filter(({ state }) => state === 'waiting' || state === 'running').length;
-  if (open === 0) return null;
-  const failed = all.filter(({ state }) => state === 'failed').length;
-  return { total: all.length, ended: all.length - open, failed };
+  const open = all.filter(({ state }) => state === 'waiting' || state === 'running');
+  const [first] = open;
+  if (first === undefined) return null;
+  const ended = all.length - open.length;
+  const begun = open.reduce((sum, { progress }) => sum + ((progress && shareOf(progress)) ?? 0), 0);
+  return {
+    total: all.length,
+    ended,
+    failed: all.filter(({ state }) => state === 'failed').length,
+    share: (100 * ended + begun) / all.length,
+    words: open.length === 1 && first.progress !== null ? progressInWords(first.progress) : null,
+  };
 }
 
 /** Return the plugins to begin with: the first that can run and draws something, so that a newcomer sees what this is. */

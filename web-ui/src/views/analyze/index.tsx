@@ -202,6 +202,7 @@ function layerOf(run: Run): Layer {
     runningMs: run.answer?.running_ms ?? null,
     jobId: run.answer?.job_id ?? null,
     failure: run.failure,
+    progress: run.progress,
     held: run.held,
   };
 }

@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Modal, Paper, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Button, Group, Paper, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconArrowLeft, IconPlayerStop } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -7,6 +7,7 @@ import { Link } from 'wouter';
 
 import { useServerEvents } from '../../api/events';
 import type { BatchAnswer } from '../../api/schema';
+import { ConfirmDialog } from '../../components/ConfirmDialog';
 import { ErrorMessage } from '../../components/ErrorMessage';
 import { View } from '../../components/View';
 import { count, moment } from '../../components/format';
@@ -110,27 +111,19 @@ function CancelRest({ batch }: { batch: BatchAnswer }) {
       <Button size="xs" variant="default" onClick={open} leftSection={<IconPlayerStop size={16} aria-hidden />}>
         Cancel the rest
       </Button>
-      <Modal opened={opened} onClose={close} title="Cancel what has not ended?" centered>
-        <Stack>
-          <Text size="sm">
-            {count(batch.total - batch.done)} jobs have not ended. Those that run are stopped, the others do not begin.
-          </Text>
-          {error !== null && <ErrorMessage failure={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Let them go on
-            </Button>
-            <Button
-              color="red"
-              loading={isPending}
-              onClick={() => mutate(undefined, { onSuccess: close })}
-              data-autofocus
-            >
-              Cancel the rest
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+      <ConfirmDialog
+        opened={opened}
+        onClose={close}
+        title="Cancel what has not ended?"
+        no="Let them go on"
+        yes="Cancel the rest"
+        danger
+        onConfirm={() => mutate(undefined, { onSuccess: close })}
+        isPending={isPending}
+        failure={error}
+      >
+        {count(batch.total - batch.done)} jobs have not ended. Those that run are stopped, the others do not begin.
+      </ConfirmDialog>
     </>
   );
 }

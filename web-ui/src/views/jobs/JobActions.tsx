@@ -1,10 +1,11 @@
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Button, Group, Modal } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { IconPlayerStop, IconRepeat } from '@tabler/icons-react';
 import { useLocation } from 'wouter';
 
 import type { JobAnswer } from '../../api/schema';
+import { ConfirmDialog } from '../../components/ConfirmDialog';
 import { ErrorMessage } from '../../components/ErrorMessage';
 import { hasEnded } from './filter';
 import { useCancel, useRequeue } from './queries';
@@ -54,29 +55,21 @@ function Cancel({ job }: { job: JobAnswer }) {
       >
         {job.cancel_requested ? 'Being cancelled' : 'Cancel'}
       </Button>
-      <Modal opened={opened} onClose={close} title="Cancel this job?" centered>
-        <Stack>
-          <Text size="sm">
-            {job.status === 'RUNNING'
-              ? 'Its worker is ended at once. What it has done so far is lost.'
-              : 'It will not run. Jobs that need it fail.'}
-          </Text>
-          {error !== null && <ErrorMessage failure={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Let it go on
-            </Button>
-            <Button
-              color="red"
-              loading={isPending}
-              onClick={() => mutate(undefined, { onSuccess: close })}
-              data-autofocus
-            >
-              Cancel the job
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+      <ConfirmDialog
+        opened={opened}
+        onClose={close}
+        title="Cancel this job?"
+        no="Let it go on"
+        yes="Cancel the job"
+        danger
+        onConfirm={() => mutate(undefined, { onSuccess: close })}
+        isPending={isPending}
+        failure={error}
+      >
+        {job.status === 'RUNNING'
+          ? 'Its worker is ended at once. What it has done so far is lost.'
+          : 'It will not run. Jobs that need it fail.'}
+      </ConfirmDialog>
     </>
   );
 }

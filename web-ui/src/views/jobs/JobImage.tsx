@@ -60,5 +60,5 @@ function nameOf({ id, plugin, inputs }: JobAnswer): string {
 function layerOf({ id, plugin, options, result, waiting_ms, running_ms }: JobAnswer): Layer {
   const findings = findingsOf(result, plugin);
   const shown = { plugin, options, result, findings, waitingMs: waiting_ms, runningMs: running_ms, jobId: id };
-  return { ...shown, state: 'done', failure: null, held: null };
+  return { ...shown, state: 'done', failure: null, progress: null, held: null };
 }

@@ -1,7 +1,7 @@
 import { Group, Progress, Stack, Text } from '@mantine/core';
 
 import type { JobAnswer } from '../../api/schema';
-import { shareOf } from './progress';
+import { shareOf } from '../../components/progress';
 
 /** How far a running job says that it is. */
 export function JobProgress({ job }: { job: JobAnswer }) {

@@ -3,8 +3,8 @@ import { Link } from 'wouter';
 
 import type { JobSummary } from '../../api/schema';
 import { ago, milliseconds, moment } from '../../components/format';
+import { progressInWords } from '../../components/progress';
 import classes from './JobTable.module.css';
-import { progressInWords } from './progress';
 import { StatusBadge } from './StatusBadge';
 
 interface Props {

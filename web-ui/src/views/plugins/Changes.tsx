@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { IconPhotoScan, IconPower, IconRefresh } from '@tabler/icons-react';
@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { Link } from 'wouter';
 
 import type { PluginAnswer } from '../../api/schema';
-import { ErrorMessage } from '../../components/ErrorMessage';
+import { ConfirmDialog } from '../../components/ConfirmDialog';
 import { usePluginChange } from './queries';
 import type { Change } from './queries';
 
@@ -92,25 +92,19 @@ export function Changes({ plugin }: { plugin: PluginAnswer }) {
           Reload
         </Button>
       </Group>
-      <Modal opened={opened} onClose={close} title={words.question(name)} centered>
-        <Stack>
-          <Text size="sm">{words.consequence}</Text>
-          {error !== null && <ErrorMessage failure={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Leave it as it is
-            </Button>
-            <Button
-              onClick={confirm}
-              loading={isPending}
-              {...(change === 'disable' && { color: 'red' })}
-              data-autofocus
-            >
-              {words.button}
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+      <ConfirmDialog
+        opened={opened}
+        onClose={close}
+        title={words.question(name)}
+        no="Leave it as it is"
+        yes={words.button}
+        danger={change === 'disable'}
+        onConfirm={confirm}
+        isPending={isPending}
+        failure={error}
+      >
+        {words.consequence}
+      </ConfirmDialog>
     </>
   );
 }

@@ -5,6 +5,7 @@ import type { PluginAnswer } from '../../api/schema';
 import { Changes } from './Changes';
 import { Figures } from './Figures';
 import { Held } from './Held';
+import { Latency } from './Latency';
 import { StateBadge } from './StateBadge';
 import { ISOLATION, permissionsInWords, sizeInWords } from './words';
 
@@ -32,6 +33,7 @@ export function PluginCard({ plugin }: { plugin: PluginAnswer }) {
         </Text>
         <Held plugin={plugin} brief />
         <Figures plugin={plugin} />
+        <Latency name={plugin.name} />
         <Stack gap="xs" mt="auto">
           <Text size="xs" c="dimmed">
             <span title={isolation.meaning}>{isolation.word}</span>, {permissionsInWords(plugin)} ·{' '}

@@ -38,7 +38,7 @@ export function PluginList() {
       </Group>
       {isError && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} aria-busy={isPending}>
-        {isPending && Array.from({ length: 6 }, (_, at) => <Skeleton key={at} height="18rem" />)}
+        {isPending && Array.from({ length: 6 }, (_, at) => <Skeleton key={at} height="21rem" />)}
         {shown?.map((plugin) => (
           <PluginCard key={plugin.name} plugin={plugin} />
         ))}

@@ -1,4 +1,4 @@
-import type { JobProgress } from '../../api/schema';
+import type { JobProgress } from '../api/schema';
 
 /** How far a job says that it is, in a line. */
 export function progressInWords({ done, total, message }: JobProgress): string {

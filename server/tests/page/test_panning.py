@@ -1,0 +1,32 @@
+"""Thousands of boxes are panned without being drawn again: what makes it smooth, on any machine."""
+
+from playwright.sync_api import Page
+from support.panning import BOXES, drag, show_boxes
+
+STEPS = 20
+# The one box that is pointed at is drawn over the others in each frame.
+MARKED = 4 * (STEPS + 5)
+
+
+def test_five_thousand_boxes_are_drawn_once_and_copied_while_the_image_is_panned(page: Page):
+    view = show_boxes(page)
+    near = drag(view, (100, 60), STEPS)
+    assert near.corners <= MARKED
+    assert near.copies >= 2 * STEPS  # the image and what is drawn over it, in each frame
+    assert near.changes == 0  # no row, no mark, no name: nothing of the document takes part
+    # Where the screen leaves what was drawn, they are drawn again: once for many frames.
+    place = view.canvas.bounding_box()
+    assert place is not None
+    far = [drag(view, (-0.45 * place["width"], 0), STEPS) for _ in range(3)]
+    assert BOXES / 10 < sum(counted.corners for counted in far) <= 3 * (4 * BOXES + MARKED)
+    assert sum(counted.changes for counted in far) == 0
+
+
+def test_the_boxes_stay_where_they_are_on_the_image(page: Page):
+    view = show_boxes(page)
+    before = view.canvas.screenshot()
+    drag(view, (90, 40), 5)
+    assert view.canvas.screenshot() != before
+    drag(view, (-90, -40), 5)
+    page.mouse.move(0, 0)
+    assert view.canvas.screenshot() == before
