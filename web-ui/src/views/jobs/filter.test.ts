@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { filterOf, hasEnded, mayShow, queryOf, searchOf } from './filter';
+import { filterOf, hasEnded, mayShow, notUnderstood, queryOf, searchOf } from './filter';
 
 test('a filter comes out of the address as it went in', () => {
   const filter = {
@@ -10,12 +10,24 @@ test('a filter comes out of the address as it went in', () => {
     period: 'day',
     q: '01a1',
     durable: 'true',
+    since: '2026-01-31T12:00:00Z',
+    until: '2026-02-01',
+    batch: '01b2',
   } as const;
   expect(filterOf(searchOf(filter))).toEqual(filter);
 });
 
 test('what an address cannot mean is left out', () => {
   expect(filterOf('?status=DONE&period=year&durable=maybe&q=%20&plugin=')).toEqual({});
+});
+
+test('what an address says and does not mean is told', () => {
+  expect(notUnderstood('?status=bogus&since=never&colour=red&plugin=ocr&cursor=abc&q=')).toEqual([
+    'status=bogus',
+    'since=never',
+    'colour=red',
+  ]);
+  expect(notUnderstood('?since=2026-01-31&until=2026-01-31T12:00:00%2B02:00&toString=1')).toEqual(['toString=1']);
 });
 
 test('a page of the list stands in the address beside the filter', () => {
@@ -27,14 +39,19 @@ test('a period becomes a moment that stays the same within a minute', () => {
   const now = Date.parse('2026-01-31T12:00:30.500Z');
   expect(queryOf({ period: 'hour' }, now)).toEqual({ since: '2026-01-31T11:00:00.000Z' });
   expect(queryOf({ period: 'hour' }, now + 20_000)).toEqual({ since: '2026-01-31T11:00:00.000Z' });
+  expect(queryOf({ period: 'hour', since: '2026-01-31' }, now).since).toBe('2026-01-31T11:00:00.000Z');
+  expect(queryOf({ period: 'hour', since: '2026-01-31T11:30:00Z' }, now).since).toBe('2026-01-31T11:30:00Z');
   expect(queryOf({ durable: 'false', q: 'x' }, now)).toEqual({ durable: false, q: 'x' });
 });
 
 test('a job that was heard of is taken for the list only if it may belong there', () => {
-  const job = { id: '01a1fab7', plugin: 'ocr', status: 'RUNNING' };
+  const job = { id: '01a1fab7', plugin: 'Ocr', status: 'RUNNING', batch: 'b1' };
   expect(mayShow(job, {})).toBe(true);
-  expect(mayShow(job, { status: 'RUNNING', plugin: 'ocr', q: '01a1' })).toBe(true);
+  expect(mayShow(job, { status: 'RUNNING', plugin: 'Ocr', q: '01a1', batch: 'b1' })).toBe(true);
   expect(mayShow(job, { q: 'oc' })).toBe(true);
+  expect(mayShow(job, { q: 'OCR' })).toBe(true);
+  expect(mayShow(job, { q: '01A1' })).toBe(true);
+  expect(mayShow(job, { batch: 'b2' })).toBe(false);
   expect(mayShow(job, { status: 'FAILED' })).toBe(false);
   expect(mayShow(job, { plugin: 'faces' })).toBe(false);
   expect(mayShow(job, { q: 'fab7' })).toBe(false);
