@@ -33,8 +33,8 @@ headers = st.dictionaries(st.text().filter(lambda key: key not in ("v", "kind"))
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
-    ours.settimeout(20)
-    theirs.settimeout(20)
+    ours.settimeout(60)
+    theirs.settimeout(60)
     with ours, theirs:
         yield ours, theirs
 
@@ -50,7 +50,7 @@ def receive(channel: Channel) -> tuple[dict[str, Any], bytes]:
 
 
 @given(header=headers, kind=st.text(), body=st.binary(max_size=2_000))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_a_frame_comes_back_as_it_was_sent(ends: Ends, header: dict[str, Any], kind: str, body: bytes) -> None:
     Channel(ends[0], LIMIT).send({**header, "kind": kind}, body)
     assert receive(Channel(ends[1], LIMIT)) == ({**header, "kind": kind, "v": VERSION}, body)

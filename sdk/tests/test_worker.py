@@ -18,7 +18,7 @@ from sightgate.sandbox import Policy
 
 WritePlugin = Callable[[str, str], Source]
 MAX_RESULT_BYTES = 1024 * 1024
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Driver:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -13,6 +14,10 @@ from support.postgres_server import PostgresServer, programs_of_postgres
 from support.running_server import RunningServer, make_home, running
 from support.skipping import skip
 from support.stores import execute, postgres_beside
+
+# How fast this machine is says nothing of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

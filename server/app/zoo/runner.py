@@ -17,8 +17,8 @@ from app.zoo.judgement import ANSWERED, CUT_OFF, NO_ANSWER, NOT_JSON, NOT_STARTE
 from app.zoo.servers import DidNotStart, Server, running
 from app.zoo.traces import Traces, Watch, can_look
 
-CONTROL_WITHIN_S = 15.0
-SETTLE_S = 4.0
+CONTROL_WITHIN_S = 60.0
+SETTLE_S = 8.0
 _LOOK_EVERY_S = 0.05
 _COMPUTING_WINDOW_S = 0.5
 _COMPUTING_SHARE = 0.2  # of a core: low, because the machine may be busy with other things

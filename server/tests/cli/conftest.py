@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from support.running_server import BYTECODE
 
 from sightgate.check import sample_png
 
 SIGHTGATE = Path(sys.executable).with_name("sightgate")
 PATIENCE_S = 60
-# Where the environment forbids bytecode, each start would compile all libraries anew, which takes most of its time.
-BYTECODE = Path(__file__).resolve().parents[3] / ".pytest_cache" / "bytecode"
 _NOT_KEPT = ("SIGHTGATE_", "PYTHONDONTWRITEBYTECODE")
 
 PLUGINS = """
@@ -41,10 +40,11 @@ class Failing:
 
 class Slow:
     name = "slow"
+    limits = {"timeout_s": 120}
 
     def run(self, payload):
         pathlib.Path("begun").touch()
-        time.sleep(20)
+        time.sleep(100)
         return {"slept": True}
 """
 

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from support.running_server import BYTECODE
 
 from app.services.operator_file import read_operator_file
 from sightgate.check import sample_png
@@ -33,6 +34,7 @@ DOCUMENTS = (
     "docs/reference/settings.md",
 )
 SIGHTGATE = Path(sys.executable).with_name("sightgate")
+NOT_KEPT = ("SIGHTGATE_", "PYTHONDONTWRITEBYTECODE")
 ADDRESS = "http://127.0.0.1:8000"
 PATIENCE_S = 100
 # What differs from call to call.
@@ -89,8 +91,8 @@ def write_blocks(document: str, folder: Path) -> None:
 
 
 def run(command: list[str | Path], folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTGATE_")}
-    environment = {**kept, "COLUMNS": "120", **variables}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_KEPT)}
+    environment = {**kept, "COLUMNS": "120", "PYTHONPYCACHEPREFIX": str(BYTECODE), **variables}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )

@@ -25,7 +25,8 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_plugin_that_is_not_fit_is_not_installed(tmp_path: Path, kind: str):
-    place = make_place(tmp_path, discovery_timeout_s=3)
+    # Only what hangs is waited for: on a busy machine the others may take their time.
+    place = make_place(tmp_path, discovery_timeout_s=3 if kind == "hangs-at-import" else 60)
     source, reason = BROKEN[kind]
     Wheel("broken", "1", {"broken.py": source}, plugins={"x": "broken:Tint"}).write(place.wheels)
     assert reason in place.refused("broken")
@@ -100,9 +101,9 @@ def test_there_is_no_rollback_and_no_removal_of_what_is_not_there(place: Place):
 
 
 def test_a_server_that_cannot_take_it_up_keeps_what_it_has(tmp_path: Path):
-    place = make_place(tmp_path, start_timeout_s=2)
+    place = make_place(tmp_path, start_timeout_s=5)
     place.install(WARM)
-    slow = "import time\nclass Tint:\n name = 'warm'\n def load(self): time.sleep(4)\n"
+    slow = "import time\nclass Tint:\n name = 'warm'\n def load(self): time.sleep(8)\n"
     slow += " def run(self, payload): return {{'version': '2.0'}}\n"
     write_all(place.wheels, tint("warm", "2.0", "2.0", slow))
     patient = make_place(tmp_path / "patient")
@@ -113,7 +114,7 @@ def test_a_server_that_cannot_take_it_up_keeps_what_it_has(tmp_path: Path):
         ended = subprocess.run(command, env=variables, capture_output=True, text=True)
         assert ended.returncode == 1
         assert "the running server refused: " in ended.stderr
-        assert "it was not ready within 2 s" in ended.stderr
+        assert "it was not ready within 5 s" in ended.stderr
         assert place.state() == before
         assert server.result("warm")["version"] == "1.0"
     shutil.rmtree(patient.home.folder)

@@ -46,7 +46,7 @@ def disabled(server: RunningServer) -> httpx.Response:
 
 def past_its_deadline(server: RunningServer) -> httpx.Response:
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(server.analyze, "queue", {"seconds": 1.0})
+        call = pool.submit(server.analyze, "queue", {"seconds": 2.5})
         eventually(lambda: server.row("queue")["in_flight"], "call in flight")
         query = {"plugin": "queue", "timeout_s": "0.2"}
         answer = server.http.post("/v1/analyze", params=query, content=PNG, headers={"content-type": ""})
@@ -168,7 +168,7 @@ def test_a_caller_that_hangs_up_leaves_a_cancelled_job(server: RunningServer):
             params={"plugin": "slow-eight", "options": '{"seconds": 20}'},
             content=PNG,
             headers={"content-type": ""},
-            timeout=httpx.Timeout(10, read=1.0),
+            timeout=httpx.Timeout(30, read=2.0),
         )
 
     def cancelled() -> dict[str, object] | None:

@@ -47,6 +47,7 @@ def test_a_plugin_that_takes_all_the_memory_is_told_so_and_replaced(server: Runn
 
 
 def test_a_neighbour_is_served_while_a_plugin_hangs(server: RunningServer):
+    server.result("echo")  # its worker is there
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(server.analyze, "ending", {"how": "hang"})
         eventually(lambda: server.row("ending")["in_flight"], "call in flight")

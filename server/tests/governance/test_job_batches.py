@@ -89,7 +89,7 @@ def test_what_is_left_of_a_batch_can_be_cancelled(tmp_path: Path):
 
 
 def test_the_progress_of_a_batch_is_told_as_it_comes(server: RunningServer):
-    accepted = post(server, ["slow"], [IMAGE] * 4, options={"slow": {"seconds": 0.3}}).json()
+    accepted = post(server, ["slow"], [IMAGE] * 4, options={"slow": {"seconds": 0.6}}).json()
     path = f"/v1/batches/{accepted['id']}/events"
     with following(server, path) as stream:
         events = list(stream)

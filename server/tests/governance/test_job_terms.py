@@ -90,13 +90,13 @@ def test_a_job_whose_deadline_passes_while_it_waits_fails_without_running(tmp_pa
 
 
 def test_a_deadline_ends_a_job_that_runs(server: RunningServer):
-    job = server.ended_job(server.accepted("slow", {"seconds": 600}, deadline_s=1))
+    job = server.ended_job(server.accepted("slow", {"seconds": 600}, deadline_s=3))
     assert (job["status"], job["attempt"], job["error_code"]) == ("FAILED", 1, "deadline_exceeded")
 
 
 def test_jobs_of_higher_priority_start_first(tmp_path: Path):
     with running(make_home(tmp_path, "slow")) as server:
-        blocker = server.accepted("queue", {"seconds": 2})
+        blocker = server.accepted("queue", {"seconds": 4})
         server.until_status(blocker, "RUNNING")
         asked = {priority: server.accepted("queue", priority=priority) for priority in (0, -100, 7, 100, 50)}
         turns = {priority: server.ended_job(job_id)["result"]["turn"] for priority, job_id in asked.items()}
@@ -104,7 +104,7 @@ def test_jobs_of_higher_priority_start_first(tmp_path: Path):
 
 
 def test_a_job_runs_after_those_that_it_needs(server: RunningServer):
-    first = server.accepted("slow", {"seconds": 1})
+    first = server.accepted("slow", {"seconds": 3})
     second = server.accepted("second", after=[first])
     third = server.accepted("echo", after=[first, second])
     waiting = server.job(third)
@@ -116,7 +116,7 @@ def test_a_job_runs_after_those_that_it_needs(server: RunningServer):
 
 
 def test_what_needs_a_job_that_fails_fails_too_and_so_on(server: RunningServer):
-    first = server.accepted("slow", {"seconds": 1})
+    first = server.accepted("slow", {"seconds": 25})
     chain = [first]
     for _ in range(3):
         chain.append(server.accepted("second", after=[chain[-1]]))

@@ -9,7 +9,7 @@ SCANNER = ROOT / "scripts" / "scan_execution_violations.py"
 
 
 def scan(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, SCANNER, *arguments], capture_output=True, text=True, timeout=100)
+    return subprocess.run([sys.executable, SCANNER, *arguments], capture_output=True, text=True, timeout=240)
 
 
 def test_nothing_but_the_gate_runs_a_plugin():

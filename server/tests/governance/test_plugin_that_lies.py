@@ -51,8 +51,8 @@ def test_a_second_answer_that_comes_late_ends_the_worker_and_no_call(server: Run
 
 def test_a_second_answer_that_comes_during_the_next_call_does_not_harm_that_call(server: RunningServer):
     fresh_worker(server)
-    pid = server.result("forging", {"late": 0.8})["pid"]
-    honest = server.result("forging", {"late": 60.0, "seconds": 1.5})
+    pid = server.result("forging", {"late": 2.0})["pid"]
+    honest = server.result("forging", {"late": 60.0, "seconds": 3.0})
     assert honest == {"honest": True, "pid": pid}
     assert server.result("forging", {"what": "none"})["pid"] != pid
 

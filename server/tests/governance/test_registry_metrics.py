@@ -85,7 +85,7 @@ def test_a_state_is_the_first_that_holds(counted: RunningServer):
     counted.analyze("queue")
     assert counted.row("queue")["state"] == "SUCCESS"
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(counted.analyze, "queue", {"seconds": 0.5})
+        call = pool.submit(counted.analyze, "queue", {"seconds": 2.5})
         row = eventually(lambda: (row := counted.row("queue"))["in_flight"] and row, "call in flight")
         assert (row["state"], figures(counted, "queue")["sightgate_in_flight"]) == ("RUNNING", 1)
         assert counted.http.post("/v1/plugins/queue/disable").json()["state"] == "UNAVAILABLE"
@@ -108,7 +108,7 @@ def test_a_bad_input_leaves_a_healthy_plugin_healthy(counted: RunningServer):
 
 def test_a_refusal_is_no_execution_but_counted_apart(counted: RunningServer):
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(counted.analyze, "queue", {"seconds": 0.5})
+        call = pool.submit(counted.analyze, "queue", {"seconds": 2.5})
         eventually(lambda: counted.row("queue")["in_flight"], "call in flight")
         before, errors = figures(counted, "queue"), counted.row("queue")["error_count"]
         assert_error(counted.analyze("queue"), 429, "overloaded")

@@ -10,7 +10,7 @@ from kill.mayhem import Plan, run
 SECONDS = 12.0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 def test_every_accepted_job_ends_once_whatever_is_killed(store: str, tmp_path: Path) -> None:
     plan = Plan(store, SECONDS, secrets.token_hex(4))

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from support.analyze_view import AnalyzeView
 from support.images import EXAMPLES, encoded
-from support.running_server import RunningServer
+from support.running_server import RunningServer, eventually
 
 RECEIPT = EXAMPLES / "receipt.jpg"
 ASTRONAUT = EXAMPLES / "astronaut.jpg"
@@ -64,7 +64,7 @@ def test_pointing_at_the_image_marks_the_row_and_the_other_way_round(page: Page)
     before = view.canvas.screenshot()
     view.finding("triangle").click()
     expect(view.findings.get_by_role("row", selected=True)).to_contain_text("triangle")
-    assert view.canvas.screenshot() != before
+    eventually(lambda: view.canvas.screenshot() != before, "another mark on the image")
 
 
 def test_the_confidence_slider_takes_out_what_is_less_sure(page: Page):

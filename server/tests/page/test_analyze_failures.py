@@ -167,9 +167,14 @@ def test_a_batch_of_fifty_runs_to_its_end(page: Page, page_server: RunningServer
     before = page_server.row("drawing")["success_count"]
     view = AnalyzeView(page).open("drawing")
     view.add(*((f"shade-{shade:02}.png", colored(shade)) for shade in range(50)))
+    held: list[Route] = []  # until the progress was seen: the run may be over sooner than one looks
+    page.route("**/v1/analyze**", held.append)
     view.run_button.click()
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     expect(page.get_by_text("of 50 done")).to_be_visible()
+    page.unroute("**/v1/analyze**")
+    for route in held:
+        route.continue_()
     view.ended()
     assert page_server.row("drawing")["success_count"] == before + 50
     everything = json.loads(view.download("JSON", nth=1))

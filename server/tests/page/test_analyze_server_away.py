@@ -5,6 +5,7 @@ from playwright.sync_api import Browser, Page, expect
 from support.analyze_view import AnalyzeView
 from support.chromium import Watch, opened
 from support.images import EXAMPLES
+from support.ports import lasting_port
 from support.running_server import Home, running
 
 ASTRONAUT = EXAMPLES / "astronaut.jpg"
@@ -24,7 +25,7 @@ def enter(page: Page, key: str) -> None:
 
 
 def test_a_run_goes_on_by_itself_when_the_server_is_back(browser: Browser, own_home: Home):
-    with running(own_home) as server:
+    with running(own_home, port=lasting_port()) as server:
         port, url = server.port, server.url
         with opened(browser, url) as (_, page, watch):
             watch.may_fail(gone=True)
@@ -43,7 +44,7 @@ def test_a_run_goes_on_by_itself_when_the_server_is_back(browser: Browser, own_h
 
 
 def test_a_plugin_that_vanishes_or_is_switched_off_while_it_is_chosen_is_told(browser: Browser, own_home: Home):
-    with running(own_home) as server:
+    with running(own_home, port=lasting_port()) as server:
         port, url = server.port, server.url
         with opened(browser, url) as (_, page, watch):
             watch.may_fail(404, 503, gone=True)
@@ -77,7 +78,7 @@ def test_a_plugin_that_vanished_a_moment_ago_is_told_by_the_server(page: Page, w
 @pytest.mark.parametrize("is_late", [False, True], ids=["at the start", "during the run"])
 def test_a_key_is_asked_for_and_a_wrong_one_is_told(browser: Browser, own_home: Home, is_late: bool):
     home = keyed(own_home, KEY)
-    with running(home, key=KEY) as server, opened(browser, server.url) as (_, page, watch):
+    with running(home, key=KEY, port=lasting_port()) as server, opened(browser, server.url) as (_, page, watch):
         watch.may_fail(401)
         page.goto("/")
         enter(page, "a-key-that-is-wrong")

@@ -72,7 +72,7 @@ def test_a_plugin_is_switched_off_and_on_by_keyboard_alone(page: Page, page_serv
 
 
 def test_a_job_is_found_and_cancelled_by_keyboard_alone(page: Page, page_server: RunningServer):
-    job_id = page_server.submit("slow", {"seconds": 25}).json()["id"]
+    job_id = page_server.accepted("slow", delay_s=3600)
     page.goto("/")
     tab_to(page, "Jobs")
     page.keyboard.press("Enter")

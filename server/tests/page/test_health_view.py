@@ -2,6 +2,7 @@
 
 from playwright.sync_api import Browser, Page, expect
 from support.chromium import opened
+from support.ports import lasting_port
 from support.running_server import Home, RunningServer, eventually, running
 
 CHARTS = (
@@ -57,7 +58,7 @@ def test_every_chart_is_drawn_and_tells_the_calls_that_were_made(browser: Browse
 
 def test_when_the_server_is_restarted_the_page_says_so_and_goes_on_by_itself(browser: Browser, own_home: Home):
     home = quick(own_home)
-    with running(home) as server, opened(browser, server.url) as (_, page, watch):
+    with running(home, port=lasting_port()) as server, opened(browser, server.url) as (_, page, watch):
         page.goto("/status")
         expect(page.get_by_text("plugins can be called")).to_be_visible()
         eventually(lambda: "last" in said(page, "Calls a second"), "figures of the first server")

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 from support.chromium import Watch, opened
 from support.images import PHOTO, PNG
+from support.ports import lasting_port
 from support.running_server import Home, RunningServer, eventually, running
 
 
@@ -41,7 +42,7 @@ def test_jobs_come_and_change_by_themselves_while_they_run(browser: Browser, own
         page.goto("/jobs")
         expect(page.get_by_text("There are no jobs yet")).to_be_visible()
         expect(page.get_by_text("live", exact=True)).to_be_visible()
-        first = accepted(server, "slow", {"seconds": 3})
+        first = accepted(server, "slow", {"seconds": 6})
         second = accepted(server, "slow")
         expect(row(page, first)).to_contain_text("running")
         expect(row(page, second)).to_contain_text("waiting")
@@ -174,7 +175,7 @@ def test_a_job_whose_image_was_not_kept_says_so_and_is_not_run_again(
 
 def test_a_batch_shows_how_far_it_is_and_the_rest_can_be_cancelled(page: Page, page_server: RunningServer):
     image = {"image": base64.b64encode(PNG).decode(), "mime_type": "image/png"}
-    body = {"plugins": ["slow"], "images": [image] * 50, "options": {"slow": {"seconds": 0.2}}}
+    body = {"plugins": ["slow"], "images": [image] * 50, "options": {"slow": {"seconds": 0.5}}}
     answer = page_server.http.post("/v1/jobs/batch", json=body)
     assert answer.status_code == 202, answer.text
     batch = answer.json()["id"]
@@ -194,7 +195,7 @@ def test_a_batch_shows_how_far_it_is_and_the_rest_can_be_cancelled(page: Page, p
 
 
 def test_the_list_goes_on_by_itself_after_the_server_was_restarted(browser: Browser, own_home: Home):
-    with running(own_home) as server, opened(browser, server.url) as (_, page, watch):
+    with running(own_home, port=lasting_port()) as server, opened(browser, server.url) as (_, page, watch):
         job_id = accepted(server, "slow", {"seconds": 20})
         page.goto("/jobs")
         expect(row(page, job_id)).to_contain_text("running")

@@ -14,7 +14,7 @@ from app.plugins.sandbox.cgroups import Cgroup, Cgroups
 
 # Where the kernel has both versions, this is where the second is mounted; its groups may have other controllers.
 UNIFIED = next((path for path in map(Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")) if (path / "cgroup.procs").exists()), None)  # fmt: skip # noqa: E501
-CHILDREN = "import os, time\nfor _ in range(8): os.fork()\nprint(flush=True)\ntime.sleep(60)"
+CHILDREN = "import os, sys, time\nsys.stdin.readline()\nfor _ in range(8): os.fork()\nprint(flush=True)\ntime.sleep(60)"
 WAITING = "import sys; sys.stdin.read()"
 
 
@@ -24,13 +24,20 @@ def test_a_group_that_was_found_takes_processes_and_ends_them_all() -> None:
         pytest.skip("no control group may be made here")
     group = found.make(256)
     # Few enough for the group, more than one look would catch.
-    parent = subprocess.Popen([sys.executable, "-c", CHILDREN], stdout=subprocess.PIPE, start_new_session=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", CHILDREN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
     group.add(parent.pid)
+    assert parent.stdin is not None
     assert parent.stdout is not None
+    # Children that it had before it was in the group would be outside.
+    parent.stdin.write(b"go\n")
+    parent.stdin.flush()
     parent.stdout.readline()
     assert len(group.processes()) > 1
     group.end()
     assert parent.wait(30) == -9
+    parent.stdin.close()
     parent.stdout.close()
     assert not any(folder.exists() for folder in group.folders)
 
@@ -139,7 +146,7 @@ def test_a_group_of_version_2_ends_all_at_once(scope: Scope) -> None:
     process = scope.run(CHILDREN)
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write("go\n")
+    process.stdin.write("go\ngo\n")
     process.stdin.flush()
     process.stdout.readline()
     assert len(group.processes()) > 1

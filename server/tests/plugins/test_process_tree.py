@@ -13,7 +13,7 @@ import pytest
 from app.plugins.sandbox.process_tree import WORKER_VARIABLE, end_process_tree, new_mark, wait_for_exit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 FAMILY = {
     "a child": "subprocess.Popen(sleep)",

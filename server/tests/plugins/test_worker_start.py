@@ -13,6 +13,7 @@ from app.plugins.sandbox.launch import NICER_BY
 from app.plugins.sandbox.worker_process import WorkerProcess
 from sightgate.manifest import Source
 
+PATIENCE_S = 60.0
 PLUGIN = """
 class Quick:
     name = "quick"
@@ -39,7 +40,7 @@ async def _started_while_the_loop_is_held_up(folder: Path) -> list[dict[str, Any
     time.sleep(1.5)  # noqa: ASYNC251 - holding up the loop is the point: the worker has said all by then
     worker = await starting
     try:
-        return await worker.ready(20)
+        return await worker.ready(PATIENCE_S)
     finally:
         await worker.end()
 
@@ -49,7 +50,9 @@ async def test_a_worker_leaves_the_processors_to_the_server_first(tmp_path: Path
     spec = WorkerSpec(Source("path", str(tmp_path / "quick.py"), "quick"), "quick")
     worker = await WorkerProcess.start(spec, Confinement(tmp_path / "scratch"))
     try:
-        await worker.ready(20)
-        assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0) + NICER_BY
+        await worker.ready(PATIENCE_S)
+        most = 19  # of niceness: the tests may run in the background themselves
+        expected = min(os.getpriority(os.PRIO_PROCESS, 0) + NICER_BY, most)
+        assert os.getpriority(os.PRIO_PROCESS, worker.pid) == expected
     finally:
         await worker.end()

@@ -19,7 +19,7 @@ from app.wiring import Sightgate
 from sightgate.check import sample_png
 
 PNG = sample_png(4, 4)
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Scripted:

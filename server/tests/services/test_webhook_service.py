@@ -150,7 +150,7 @@ async def test_a_receiver_that_says_nothing_holds_up_nobody(store: SqliteJobStor
     def says(request: Received) -> bytes | AsyncIterator[bytes]:
         return never() if request.path == "/silent" else answer()
 
-    async with _delivering(store, says, timeout_s=0.5) as (target, outcomes):
+    async with _delivering(store, says, timeout_s=1.5) as (target, outcomes):
         await _end_job(store, target.url("/silent"))
         await _end_job(store, target.url("/quick"))
         await _until(lambda: len(outcomes) == 4)

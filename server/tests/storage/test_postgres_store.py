@@ -16,7 +16,7 @@ from app.storage.records import Change, IdempotencyKey, Job, JobFilter, JobInput
 
 Make = Callable[..., Job]
 ERROR = {"details": {"code": "cancelled"}}
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def interrupted(job: Job) -> dict[str, object]:
@@ -246,7 +246,7 @@ async def test_a_database_that_was_killed_comes_back_with_all_that_was_acknowled
 
 async def test_a_commit_whose_answer_was_lost_is_looked_up(mortal: PostgresServer, waiting: Make) -> None:
     """Jobs added while the database dies again and again: who was told that it failed finds nothing stored."""
-    async with await PostgresJobStore.open(mortal.url, patience_s=20) as store:
+    async with await PostgresJobStore.open(mortal.url, patience_s=60) as store:
         for _ in range(3):
             jobs = [waiting() for _ in range(200)]
             adding = [asyncio.create_task(add(store, job)) for job in jobs]

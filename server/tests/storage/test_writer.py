@@ -69,10 +69,10 @@ async def test_one_durable_operation_makes_its_whole_group_wait(start: Start) ->
 
     def hold() -> None:
         taken.set()
-        free.wait(10)
+        free.wait(60)
 
     held = asyncio.create_task(writer.call(Ask(doing(hold))))
-    await asyncio.to_thread(taken.wait, 10)
+    await asyncio.to_thread(taken.wait, 60)
     group = asyncio.gather(writer.call(Ask(_synchronous)), writer.call(Ask(_synchronous, durable=True)))
     await asyncio.sleep(0)
     free.set()
@@ -89,7 +89,7 @@ async def test_what_is_awaited_does_not_linger(start: Start) -> None:
     writer = start(linger_s=3600)
     writer.put(Ask(doing(lambda: None)))
     assert not writer.idle()
-    await asyncio.wait_for(writer.call(Ask(doing(lambda: None))), 30)
+    await asyncio.wait_for(writer.call(Ask(doing(lambda: None))), 60)
 
 
 async def test_half_an_operation_is_taken_back_and_its_neighbours_are_kept(start: Start) -> None:
@@ -148,7 +148,7 @@ def test_an_event_loop_that_was_closed_meanwhile_disturbs_nobody(start: Start) -
     free = threading.Event()
 
     async def leave_behind() -> None:
-        task = asyncio.create_task(writer.call(Ask(doing(lambda: free.wait(10)))))
+        task = asyncio.create_task(writer.call(Ask(doing(lambda: free.wait(60)))))
         await asyncio.sleep(0.01)
         task.cancel()
 

@@ -49,6 +49,8 @@ class Watch:
         if gone:
             self.allowed |= {"net::ERR_CONNECTION_REFUSED", "net::ERR_INCOMPLETE_CHUNKED_ENCODING"}
             self.allowed |= {"net::ERR_CONNECTION_RESET", "net::ERR_EMPTY_RESPONSE", "net::ERR_SOCKET_NOT_CONNECTED"}
+            self.allowed |= {"net::ERR_CONNECTION_CLOSED", "net::ERR_CONNECTION_ABORTED", "net::ERR_CONNECTION_FAILED"}
+            self.allowed |= {"net::ERR_CONTENT_LENGTH_MISMATCH"}
 
     def on(self, page: Page) -> None:
         """Watch a page from now on."""

@@ -11,8 +11,6 @@ from support.images import PNG
 from support.running_server import SIGHTGATE, Home, make_home
 from support.wheels import colourlib, tint, write_all
 
-# Where the environment forbids bytecode, each command would compile all libraries anew.
-BYTECODE = Path(__file__).resolve().parents[3] / ".pytest_cache" / "bytecode"
 WARM, COLD = "sightgate-plugin-warm", "sightgate-plugin-cold"
 
 
@@ -56,10 +54,8 @@ class Place:
         ours = {
             "UV_CACHE_DIR": str(self.wheels.parent / "uv-cache"),
             "UV_OFFLINE": "1",
-            "PYTHONPYCACHEPREFIX": str(BYTECODE),
         }
-        kept = {name: value for name, value in self.home.environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
-        return kept | ours
+        return self.home.environment() | ours
 
     def install(self, what: str | Path, *more: str) -> dict[str, Any]:
         """Install from the wheels; must succeed."""

@@ -5,11 +5,11 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.ports import lasting_port
 from support.running_server import eventually, is_alive
 
 DEBIANS = Path("/usr/lib/postgresql")
@@ -24,7 +24,7 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         self._programs = programs_of_postgres()
         self._folder = folder
-        self._port = _free_port()
+        self._port = lasting_port()
         self._password = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._make()
@@ -144,9 +144,3 @@ def programs_of_postgres() -> Path:
     if not places:
         raise FileNotFoundError("PostgreSQL is not installed")
     return places[-1]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

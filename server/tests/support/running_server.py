@@ -22,6 +22,9 @@ PATIENCE_S = 60.0
 PNG_TEXT = base64.b64encode(PNG).decode()
 SIGHTGATE = Path(sys.executable).with_name("sightgate")
 SERVE = (str(SIGHTGATE), "serve", "--port", "0")
+# Where the environment forbids bytecode, each start would compile all libraries anew, which takes most of its time.
+BYTECODE = Path(__file__).resolve().parents[3] / ".pytest_cache" / "bytecode"
+_NOT_KEPT = ("SIGHTGATE_", "PYTHONDONTWRITEBYTECODE")
 
 
 T = TypeVar("T")
@@ -48,8 +51,9 @@ class Home:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the server: nothing of the caller's own settings."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTGATE_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_KEPT)}
         ours = {
+            "PYTHONPYCACHEPREFIX": str(BYTECODE),
             "SIGHTGATE_INSTALLED_PLUGINS": "false",
             "SIGHTGATE_DATA_DIR": str(self.data),
             "SIGHTGATE_PLUGINS_DIR": str(self.plugins),

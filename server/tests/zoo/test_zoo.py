@@ -112,7 +112,7 @@ def test_the_leftovers_of_an_animal_are_seen_and_removed() -> None:
 
 def _command(*arguments: str) -> "subprocess.CompletedProcess[str]":
     start = "import sys; from app.cli import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-c", start, "zoo", *arguments], capture_output=True, text=True, timeout=100)
+    return subprocess.run([sys.executable, "-c", start, "zoo", *arguments], capture_output=True, text=True, timeout=240)
 
 
 def test_the_command_tells_its_rows_as_json_and_exits_with_0() -> None:

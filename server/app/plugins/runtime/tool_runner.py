@@ -102,11 +102,12 @@ class ToolRunner:
             envelope = build_error_envelope(failure, plugin_name)
             return {}, envelope
         finally:
-            elapsed_ms = (time.perf_counter() - began) * 1000
+            # Rounded once, so that the registry, the job and the metrics tell the same time.
+            elapsed_ms = round((time.perf_counter() - began) * 1000, 3)
             self._registry.update_execution_metrics(plugin_name, outcome, elapsed_ms, outcome is not Outcome.SUCCESS)
             context = current_execution()
             if context is not None:
-                context.running_ms = round(elapsed_ms, 3)
+                context.running_ms = elapsed_ms
             if self._observer is not None:
                 self._observer.executed(plugin_name, outcome, elapsed_ms, envelope, context)
 

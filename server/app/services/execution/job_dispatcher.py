@@ -62,6 +62,7 @@ class JobDispatcher:
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
         self._expired_at = 0.0
         self._waiting_for_seats = False
+        self._nothing_waits = False
 
     def start(self) -> None:
         """Begin to take up jobs."""
@@ -124,6 +125,7 @@ class JobDispatcher:
             room = 0
         waiting = await self._store.plugins_with_pending() if room > 0 else ()
         self._waiting_for_seats = bool(waiting)
+        self._nothing_waits = room > 0 and not waiting
         free: dict[str, int] = {}
         for plugin in waiting:
             # A job whose input is being read has no seat yet; another one must not overtake it.
@@ -157,6 +159,9 @@ class JobDispatcher:
         if self._is_due():  # it became so meanwhile; what is due is not what comes next
             return
         self._due = due
+        # A job whose time came between the two looks is in neither: it would wait until something else wakes us.
+        if self._nothing_waits and await self._store.plugins_with_pending():
+            return
         rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
         if self._due is not None:
             until_due = max(0.0, (self._due - datetime.now(UTC)).total_seconds())

@@ -9,7 +9,7 @@ import sightgate
 
 class Batching(sightgate.Plugin):
     name = "batching"
-    limits: ClassVar[dict[str, Any]] = {"max_batch": 8, "batch_wait_ms": 2_000, "timeout_s": 3}
+    limits: ClassVar[dict[str, Any]] = {"max_batch": 8, "batch_wait_ms": 2_000, "timeout_s": 6}
 
     def analyze(self, image: sightgate.Image, options: dict[str, Any]) -> dict[str, Any]:
         return self._answer(image, options, 1)

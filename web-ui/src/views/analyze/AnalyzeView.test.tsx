@@ -24,7 +24,7 @@ function plugin(name: string, options_schema: Record<string, unknown> | null): P
   const known: Partial<PluginAnswer> = {
     name,
     description: `What ${name} does.`,
-    state: 'INITIALIZED',
+    state: 'IDLE',
     options_schema,
   };
   return known as PluginAnswer;
