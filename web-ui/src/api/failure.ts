@@ -19,6 +19,11 @@ export class CallFailed extends Error {
   get code(): string {
     return this.envelope.details.code;
   }
+
+  /** The same may be answered another time. */
+  get isRetryable(): boolean {
+    return this.envelope.details.retryable;
+  }
 }
 
 /** Codes of the page itself, for what happens before or instead of an answer. */

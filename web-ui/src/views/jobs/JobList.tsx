@@ -2,8 +2,8 @@ import { Anchor, Badge, Button, Group, Paper, Stack, Text, Title } from '@mantin
 import { useQuery } from '@tanstack/react-query';
 import { Link, useLocation, useSearch } from 'wouter';
 import { useHistoryState } from 'wouter/use-browser-location';
+import { NotAnswered } from '../../components/NotAnswered';
 
-import { ErrorMessage } from '../../components/ErrorMessage';
 import { View } from '../../components/View';
 import { AddressFilters } from './AddressFilters';
 import { Filters } from './Filters';
@@ -50,7 +50,7 @@ export function JobList() {
       <StatusTabs filter={filter} query={query} onChange={narrow} />
       <Filters filter={filter} onChange={narrow} />
       <AddressFilters filter={filter} unknown={notUnderstood(search)} onChange={narrow} />
-      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      {error !== null && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       <Paper withBorder px="md" py="xs" bg="var(--page-raised)" opacity={isPlaceholderData ? 0.6 : 1}>
         <JobTable jobs={error !== null && data === undefined ? [] : data?.jobs} label="Jobs, newest first" />
         {data?.jobs.length === 0 && <Nothing filtered={Object.keys(filter).length > 0} />}

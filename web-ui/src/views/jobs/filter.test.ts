@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { filterOf, hasEnded, mayShow, notUnderstood, queryOf, searchOf } from './filter';
+import { filterOf, hasEnded, mayShow, notUnderstood, queryOf, restUntil, searchOf } from './filter';
 
 test('a filter comes out of the address as it went in', () => {
   const filter = {
@@ -65,4 +65,13 @@ test('a job has ended when it can change no more', () => {
     true,
     true,
   ]);
+});
+
+test('a job rests until a moment only while it waits, and only if that is to come', () => {
+  const later = '2026-01-31T12:00:00Z';
+  const now = Date.parse(later) - 1;
+  expect(restUntil({ status: 'PENDING', not_before: later }, now)).toBe(later);
+  expect(restUntil({ status: 'PENDING', not_before: later }, now + 1)).toBeNull();
+  expect(restUntil({ status: 'PENDING', not_before: null }, now)).toBeNull();
+  expect(restUntil({ status: 'SUCCESS', not_before: later }, now)).toBeNull();
 });

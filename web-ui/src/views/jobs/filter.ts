@@ -116,3 +116,9 @@ export function mayShow(job: HeardOf, query: JobQuery): boolean {
 export function hasEnded({ status }: { status: string }): boolean {
   return status === 'SUCCESS' || status === 'FAILED' || status === 'CANCELLED';
 }
+
+/** Return the moment that a job waits for, of a delay or of the rest before another try; null if it waits for none. */
+export function restUntil(job: { status: string; not_before: string | null }, now = Date.now()): string | null {
+  const { status, not_before } = job;
+  return status === 'PENDING' && not_before !== null && Date.parse(not_before) > now ? not_before : null;
+}
