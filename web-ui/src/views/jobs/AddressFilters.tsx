@@ -3,6 +3,7 @@ import { IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 
 import { moment } from '../../components/format';
+import { readAsUtc } from './filter';
 import type { JobFilter } from './filter';
 
 interface Props {
@@ -22,7 +23,7 @@ export function AddressFilters({ filter, unknown, onChange }: Props) {
   return (
     <>
       {unknown.length > 0 && (
-        <Alert color="yellow" variant="light" title="Not all of the address is understood" role="status">
+        <Alert color="gray" variant="light" title="Not all of the address is understood" role="status">
           <Group gap="xs">
             {unknown.map((said) => (
               <Code key={said} style={{ overflowWrap: 'anywhere' }}>
@@ -38,8 +39,8 @@ export function AddressFilters({ filter, unknown, onChange }: Props) {
       )}
       {(since ?? until ?? batch) !== undefined && (
         <Group gap="xs" role="group" aria-label="Filters of the address">
-          {since !== undefined && <Removable onRemove={without('since')}>since {moment(since)}</Removable>}
-          {until !== undefined && <Removable onRemove={without('until')}>before {moment(until)}</Removable>}
+          {since !== undefined && <Removable onRemove={without('since')}>since {moment(readAsUtc(since))}</Removable>}
+          {until !== undefined && <Removable onRemove={without('until')}>before {moment(readAsUtc(until))}</Removable>}
           {batch !== undefined && <Removable onRemove={without('batch')}>of batch {shortened(batch)}</Removable>}
         </Group>
       )}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { filterOf, hasEnded, mayShow, notUnderstood, queryOf, restUntil, searchOf } from './filter';
+import { filterOf, hasEnded, mayShow, notUnderstood, queryOf, readAsUtc, restUntil, searchOf } from './filter';
 
 test('a filter comes out of the address as it went in', () => {
   const filter = {
@@ -28,6 +28,15 @@ test('what an address says and does not mean is told', () => {
     'colour=red',
   ]);
   expect(notUnderstood('?since=2026-01-31&until=2026-01-31T12:00:00%2B02:00&toString=1')).toEqual(['toString=1']);
+});
+
+test('a moment without a zone is read as the server does', () => {
+  expect(['2026-01-31', '2026-01-31 12:00', '2026-01-31T12:00:00', '2026-01-31T12:00+02:00'].map(readAsUtc)).toEqual([
+    '2026-01-31',
+    '2026-01-31T12:00Z',
+    '2026-01-31T12:00:00Z',
+    '2026-01-31T12:00+02:00',
+  ]);
 });
 
 test('a page of the list stands in the address beside the filter', () => {

@@ -34,6 +34,12 @@ const isOneOf = (words: readonly string[]) => (said: string) => words.includes(s
 // What the server reads as a moment; a browser would take much more for one.
 const ISO_DATE = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
 
+/** Return a moment as the server reads it: in UTC where it does not say. A browser would take its own zone. */
+export function readAsUtc(said: string): string {
+  const dated = said.replace(' ', 'T');
+  return dated.includes('T') && !/(Z|[+-]\d\d:\d\d)$/.test(dated) ? `${dated}Z` : dated;
+}
+
 /** What an address may narrow a list by, and what each may say. */
 const UNDERSTOOD: Record<keyof JobFilter, (said: string) => boolean> = {
   status: isOneOf(STATUSES),
@@ -92,7 +98,7 @@ export function queryOf(filter: JobFilter, now: number): JobQuery {
   if (period !== undefined) {
     const back = Math.floor((now - PERIOD_MS[period]) / ROUNDED_MS) * ROUNDED_MS;
     // Both hold, so the later is what counts.
-    if (query.since === undefined || Date.parse(query.since) < back) query.since = new Date(back).toISOString();
+    if (query.since === undefined || Date.parse(readAsUtc(query.since)) < back) query.since = new Date(back).toISOString();
   }
   return query;
 }
