@@ -9,7 +9,7 @@ from support.chromium import opened
 from support.images import PHOTO
 from support.running_server import RunningServer
 
-FILTERED = "/jobs?status=bogus&since=2026-01-31&batch=none"
+FILTERED = f"/jobs?status=bogus&since=2026-01-31&batch={0:032x}"
 VIEWS = ("/", "/jobs", FILTERED, "/jobs/SUCCESS", "/jobs/FAILED", "/plugins", "/plugins/ocr", "/status")
 
 

@@ -12,7 +12,7 @@ test('a filter comes out of the address as it went in', () => {
     durable: 'true',
     since: '2026-01-31T12:00:00Z',
     until: '2026-02-01',
-    batch: '01b2',
+    batch: '01a213c4a28c73eba1ce8fab07958d6c',
   } as const;
   expect(filterOf(searchOf(filter))).toEqual(filter);
 });
@@ -22,11 +22,9 @@ test('what an address cannot mean is left out', () => {
 });
 
 test('what an address says and does not mean is told', () => {
-  expect(notUnderstood('?status=bogus&since=never&colour=red&plugin=ocr&cursor=abc&q=')).toEqual([
-    'status=bogus',
-    'since=never',
-    'colour=red',
-  ]);
+  expect(
+    notUnderstood('?status=bogus&batch=none&error_code=bad&since=never&colour=red&plugin=ocr&cursor=abc&q='),
+  ).toEqual(['status=bogus', 'batch=none', 'error_code=bad', 'since=never', 'colour=red']);
   expect(notUnderstood('?since=2026-01-31&until=2026-01-31T12:00:00%2B02:00&toString=1')).toEqual(['toString=1']);
 });
 

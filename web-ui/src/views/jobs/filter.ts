@@ -1,3 +1,5 @@
+import { SERVER_CODES } from '../../components/advice';
+
 /** What the list of jobs is narrowed to. It stands in the address, so that a list can be kept and sent. */
 export interface JobFilter {
   status?: Status;
@@ -33,6 +35,7 @@ const isMoment = (said: string): boolean => ISO_DATE.test(said) && !Number.isNaN
 const isOneOf = (words: readonly string[]) => (said: string) => words.includes(said);
 // What the server reads as a moment; a browser would take much more for one.
 const ISO_DATE = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
+const ID = /^[0-9a-f]{32}$/;
 
 /** Return a moment as the server reads it: in UTC where it does not say. A browser would take its own zone. */
 export function readAsUtc(said: string): string {
@@ -44,13 +47,13 @@ export function readAsUtc(said: string): string {
 const UNDERSTOOD: Record<keyof JobFilter, (said: string) => boolean> = {
   status: isOneOf(STATUSES),
   plugin: isText,
-  error_code: isText,
+  error_code: isOneOf(SERVER_CODES),
   period: isOneOf(Object.keys(PERIOD_MS)),
   q: isText,
   durable: isOneOf(['true', 'false']),
   since: isMoment,
   until: isMoment,
-  batch: isText,
+  batch: (said) => ID.test(said),
 };
 
 /** Read a filter from an address's query; what it cannot be is left out. */
@@ -98,7 +101,8 @@ export function queryOf(filter: JobFilter, now: number): JobQuery {
   if (period !== undefined) {
     const back = Math.floor((now - PERIOD_MS[period]) / ROUNDED_MS) * ROUNDED_MS;
     // Both hold, so the later is what counts.
-    if (query.since === undefined || Date.parse(readAsUtc(query.since)) < back) query.since = new Date(back).toISOString();
+    if (query.since === undefined || Date.parse(readAsUtc(query.since)) < back)
+      query.since = new Date(back).toISOString();
   }
   return query;
 }
