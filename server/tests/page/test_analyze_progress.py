@@ -78,3 +78,18 @@ def test_a_failure_after_progress_is_told_as_any_other(page: Page):
     view.run()
     expect(page.get_by_role("alert")).to_contain_text("steps: The plugin failed on this image")
     expect(view.outcome("steps")).to_contain_text("The plugin failed on this image")
+
+
+def test_an_image_that_is_added_during_a_run_is_said_not_to_be_in_it_and_is_run_at_once(page: Page):
+    view = opened(page, steps=1000, pause=1)
+    view.run_button.click()
+    expect(view.outcome("steps")).to_contain_text(TOLD)
+    view.plugin("steps").uncheck()
+    view.plugin("echo").check()
+    view.add(EXAMPLES / "receipt.jpg")
+    expect(view.image("receipt.jpg")).to_contain_text("not run yet")
+    page.get_by_role("button", name="Run 1 new image").click()
+    expect(view.image("receipt.jpg")).to_contain_text("finding")
+    expect(view.image("astronaut.jpg")).to_contain_text(TOLD)
+    page.get_by_role("button", name="Cancel").click()
+    view.ended()

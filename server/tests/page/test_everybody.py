@@ -1,13 +1,16 @@
 """Every view for everybody: by keyboard alone, read aloud, in the dark, on a small screen."""
 
+import re
+
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from support.axe import findings
 from support.chromium import opened
 from support.images import PHOTO
 from support.running_server import RunningServer
 
-VIEWS = ("/", "/jobs", "/jobs/SUCCESS", "/jobs/FAILED", "/plugins", "/plugins/ocr", "/status")
+FILTERED = f"/jobs?status=bogus&since=2026-01-31&batch={0:032x}"
+VIEWS = ("/", "/jobs", FILTERED, "/jobs/SUCCESS", "/jobs/FAILED", "/plugins", "/plugins/ocr", "/status")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,29 @@ def test_a_small_screen_shows_all_without_scrolling_sideways(browser: Browser, p
         wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0
     assert watch.faults == []
+
+
+def test_a_small_screen_cuts_nothing_off_at_its_edge(browser: Browser, page_server: RunningServer):
+    with opened(browser, page_server.url, size=(360, 740)) as (_, page, watch):
+        settled(page, "/plugins/ocr")
+        permissions = page.get_by_role("table", name="Permissions")
+        tried = permissions.get_by_text(re.compile("^(denied|was possible|not tried)$"))
+        assert all(is_on_screen(page, one) for one in tried.all())
+        settled(page, "/jobs")
+        tabs = page.get_by_role("radiogroup", name="Status").locator("label")
+        expect(tabs).to_have_count(6)
+        assert all(is_on_screen(page, one) for one in tabs.all())
+        plugin = page.get_by_role("combobox", name="Plugin")
+        expect(plugin).to_be_hidden()
+        page.get_by_role("button", name="Filters").click()
+        expect(plugin).to_be_visible()
+    assert watch.faults == []
+
+
+def is_on_screen(page: Page, shown: Locator) -> bool:
+    """Tell whether all of it is between the left and the right edge of the screen."""
+    box, size = shown.bounding_box(), page.viewport_size
+    return box is not None and size is not None and box["x"] >= 0 and box["x"] + box["width"] <= size["width"]
 
 
 def test_a_plugin_is_switched_off_and_on_by_keyboard_alone(page: Page, page_server: RunningServer):

@@ -86,6 +86,49 @@ def test_the_list_is_narrowed_and_the_address_keeps_it(browser: Browser, own_hom
         expect(row(page, bad)).to_be_visible()
 
 
+def test_what_waits_says_for_what_and_a_wanted_cancel_is_no_failure(browser: Browser, own_home: Home):
+    with own(browser, own_home) as (server, page, _):
+        delayed = server.accepted("echo", delay_s=3000)
+        needing = server.accepted("echo", after=[delayed])
+        cancelled = server.accepted("echo", delay_s=3000)
+        server.http.delete(f"/v1/jobs/{cancelled}")
+        page.goto("/jobs")
+        expect(row(page, delayed)).to_contain_text("not before ")
+        expect(row(page, needing)).to_contain_text("needs 1 other job")
+        expect(row(page, cancelled).get_by_role("cell").last).to_have_text("")
+        page.goto(f"/jobs/{delayed}")
+        happened = page.get_by_role("region", name="What happened")
+        expect(happened).to_contain_text("It does not begin before ")
+        server.http.delete(f"/v1/jobs/{delayed}")
+        expect(happened).to_contain_text("It was cancelled")
+        expect(page.get_by_text("before")).to_have_count(0)
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_filters_of_the_address_are_shown_and_taken_away_and_what_is_not_understood_is_said(
+    browser: Browser, own_home: Home
+):
+    with own(browser, own_home) as (server, page, _):
+        single = accepted(server, "echo")
+        image = {"image": base64.b64encode(PNG).decode(), "mime_type": "image/png"}
+        batch = server.http.post("/v1/jobs/batch", json={"plugins": ["echo"], "images": [image]}).json()
+        (member,) = batch["jobs"]
+        page.goto(f"/jobs?status=bogus&since=2026-01-31&batch={batch['id']}")
+        expect(page.get_by_text("Not all of the address is understood")).to_be_visible()
+        expect(page.get_by_text("status=bogus")).to_be_visible()
+        expect(row(page, member)).to_be_visible()
+        expect(row(page, single)).to_have_count(0)
+        page.get_by_role("button", name="Take it off").click()
+        expect(page.get_by_text("status=bogus")).to_have_count(0)
+        page.get_by_role("button", name="of batch").click()
+        expect(row(page, single)).to_be_visible()
+        assert parse_qs(urlsplit(page.url).query) == {"since": ["2026-01-31"]}
+        page.goto("/jobs?until=2026-01-31T12:00:00Z")
+        expect(page.get_by_text("No job fits")).to_be_visible()
+        page.get_by_role("button", name="before Jan").click()
+        expect(row(page, single)).to_be_visible()
+
+
 def test_many_jobs_are_paged_and_never_asked_for_all(browser: Browser, own_home: Home):
     with own(browser, own_home) as (server, page, _):
         for _ in range(120):
@@ -218,6 +261,7 @@ def test_a_job_that_is_not_there_is_said_to_be_so(page: Page, watch: Watch):
     watch.may_fail(404)
     page.goto("/jobs/nobody")
     expect(page.get_by_role("alert")).to_contain_text("There is no such job")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     page.goto("/batches/nobody")
     expect(page.get_by_role("alert")).to_be_visible()
 

@@ -128,7 +128,7 @@ def test_a_crash_leaves_its_evidence_on_the_plugins_page(page: Page, page_server
 def test_the_rights_of_a_plugin_are_what_was_asked_for_granted_and_denied(page: Page, page_server: RunningServer):
     row = page_server.row("ocr")
     page.goto("/plugins/ocr")
-    permissions = page.get_by_role("region", name="Permissions").first
+    permissions = page.get_by_role("table", name="Permissions")
     network = permissions.get_by_role("row", name="Use the network")
     expect(network).to_contain_text("denied" if row["isolation"].get("network") == "denied" else "possible")
     limits = page.get_by_role("table", name="Limits")

@@ -3,6 +3,7 @@ import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { connectionLost } from './connection';
 import { failureOf, unreachable } from './failure';
 import type { AnalyzeAnswer, JobProgress } from './schema';
+import { Silence } from './silence';
 
 export const EVENTS = 'text/event-stream';
 
@@ -14,14 +15,16 @@ interface CallEnd {
 
 /**
  * Return the body of an answer that tells progress before it ends. Throws CallFailed: the failure that the end tells, or
- * `server_unreachable` if the stream breaks off before; and the signal's reason.
+ * `server_unreachable` if the stream breaks off before or brings nothing for too long; and the signal's reason.
  */
 export async function lastOf(
   response: Response,
   onProgress: (progress: JobProgress) => void,
   signal: AbortSignal,
 ): Promise<AnalyzeAnswer> {
-  const end = await readToEnd(response, onProgress).catch(() => null);
+  const silence = new Silence();
+  const end = await readToEnd(response, onProgress, silence).catch(() => null);
+  silence.end();
   signal.throwIfAborted();
   if (end === null) {
     connectionLost();
@@ -36,9 +39,14 @@ export function tellsProgress(response: Response): boolean {
   return response.headers.get('Content-Type')?.startsWith(EVENTS) ?? false;
 }
 
-async function readToEnd(response: Response, onProgress: (progress: JobProgress) => void): Promise<CallEnd | null> {
+async function readToEnd(
+  response: Response,
+  onProgress: (progress: JobProgress) => void,
+  silence: Silence,
+): Promise<CallEnd | null> {
   if (response.body === null) return null;
-  const events = response.body
+  const events = silence
+    .over(response.body)
     .pipeThrough(new TextDecoderStream())
     .pipeThrough(new EventSourceParserStream())
     .getReader();

@@ -6,6 +6,7 @@ import { untilConnected } from './connection';
 import { CallFailed, asFailure, failureOf } from './failure';
 import { useKey } from './key';
 import { pause } from './pause';
+import { Silence } from './silence';
 
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
@@ -18,7 +19,8 @@ export interface ServerEvent {
 
 /**
  * Follow a route of server-sent events until the signal aborts or the stream's `end` event. EventSource is not used:
- * it cannot send the API key. A stream that breaks is taken up again after the last event that was seen.
+ * it cannot send the API key. A stream that breaks, or brings nothing for too long, is taken up again after the last event
+ * that was seen.
  * Rejects with CallFailed if the server refuses (4xx), and with the signal's reason.
  */
 export async function followEvents(
@@ -31,8 +33,9 @@ export async function followEvents(
   let wait_ms = FIRST_WAIT_MS;
   for (;;) {
     await untilConnected(signal);
+    const silence = new Silence();
     try {
-      const stream = await openStream(path, lastId, signal);
+      const stream = await openStream(path, lastId, signal, silence);
       onOpen(true);
       for (let next = await stream.read(); !next.done; next = await stream.read()) {
         wait_ms = FIRST_WAIT_MS;
@@ -45,6 +48,8 @@ export async function followEvents(
       signal.throwIfAborted();
       const refused = broken instanceof CallFailed && broken.status >= 400 && broken.status < 500;
       if (refused && broken.status !== 429) throw broken;
+    } finally {
+      silence.end();
     }
     onOpen(false);
     await pause(wait_ms, signal);
@@ -78,7 +83,8 @@ export function useServerEvents(path: string | null, onEvent: (event: ServerEven
   return following;
 }
 
-async function openStream(path: string, lastId: string | undefined, signal: AbortSignal) {
+async function openStream(path: string, lastId: string | undefined, stop: AbortSignal, silence: Silence) {
+  const signal = AbortSignal.any([stop, silence.signal]);
   const headers = new Headers({ Accept: 'text/event-stream' });
   if (lastId !== undefined) headers.set('Last-Event-ID', lastId);
   const request = new Request(new URL(path, window.location.origin), { headers, signal, cache: 'no-store' });
@@ -86,7 +92,11 @@ async function openStream(path: string, lastId: string | undefined, signal: Abor
   if (!response.ok || response.body === null) {
     throw failureOf(await response.json().catch(() => null), response);
   }
-  return response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+  return silence
+    .over(response.body)
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream())
+    .getReader();
 }
 
 function parsed(text: string): unknown {

@@ -19,6 +19,11 @@ export class CallFailed extends Error {
   get code(): string {
     return this.envelope.details.code;
   }
+
+  /** The same may be answered another time. */
+  get isRetryable(): boolean {
+    return this.envelope.details.retryable;
+  }
 }
 
 /** Codes of the page itself, for what happens before or instead of an answer. */
@@ -62,7 +67,7 @@ export function failureOf(body: unknown, response: Response): CallFailed {
 export function asFailure(thrown: unknown): CallFailed {
   if (thrown instanceof CallFailed) return thrown;
   const said = thrown instanceof Error ? thrown.message : String(thrown);
-  return pageFailure('unexpected_answer', said || 'Something went wrong in the page.');
+  return pageFailure('unexpected_answer', said || 'Something went wrong in the page.', { retryable: true });
 }
 
 export function isAbort(thrown: unknown): boolean {

@@ -1,9 +1,12 @@
 import type { JobProgress } from '../api/schema';
+import { printable } from './printable';
 
 /** How far a job says that it is, in a line. */
 export function progressInWords({ done, total, message }: JobProgress): string {
   const share = shareOf({ done, total });
-  return [share === null ? null : `${Math.round(share)} %`, message || null].filter(Boolean).join(', ') || 'runs';
+  return (
+    [share === null ? null : `${Math.round(share)} %`, printable(message) || null].filter(Boolean).join(', ') || 'runs'
+  );
 }
 
 /** How far it is in percent; null if it does not say how much there is to do. */

@@ -118,6 +118,13 @@ export function runsOn(runs: ReadonlyMap<string, Run>, image: number | null): Ru
   return [...runs.values()].filter((run) => run.image === image);
 }
 
+/** Return the images on which nothing was ever run, while something was on others: they were added since. */
+export function addedSince(images: readonly ImageItem[], runs: ReadonlyMap<string, Run>): ImageItem[] {
+  if (runs.size === 0) return [];
+  const run = new Set([...runs.values()].map(({ image }) => image));
+  return images.filter(({ id }) => !run.has(id));
+}
+
 function remembered(): string[] {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(CHOSEN) ?? '[]');

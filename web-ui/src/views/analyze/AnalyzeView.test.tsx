@@ -273,3 +273,24 @@ test('a list of plugins that cannot be had is told, and asked for again on deman
   await person.click(screen.getByRole('button', { name: 'Try again' }));
   expect(await screen.findByRole('checkbox', { name: 'boxes' })).toBeChecked();
 });
+
+test('an image that is added during a run can be run at once', async () => {
+  offering(BOXES);
+  const stream = following();
+  const asked = analyzing(() =>
+    asked.length === 1 ? stream.response : HttpResponse.json(answer('boxes', { boxes: [BOX] })),
+  );
+  const person = await opened();
+  await addImage();
+  await person.click(runButton());
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(screen.queryByRole('button', { name: /new image/ })).not.toBeInTheDocument();
+  fireEvent.change(screen.getByLabelText('Image files'), { target: { files: [image('late.png')] } });
+  await person.click(await screen.findByRole('button', { name: 'Run 1 new image' }));
+  expect(await screen.findByText('1 of 2 done')).toBeVisible();
+  expect(asked).toHaveLength(2);
+  expect(screen.queryByRole('button', { name: /new image/ })).not.toBeInTheDocument();
+  expect(screen.getByRole('button', { name: 'Cancel' })).toBeVisible();
+  stream.tell('end', { status: 200, body: answer('boxes', { boxes: [BOX] }) });
+  await waitFor(() => expect(runButton()).toBeEnabled());
+});

@@ -137,6 +137,7 @@ export function ImagesPanel({ onPick, onCamera, onCancel }: Props) {
                     total={images.length}
                     isShown={image.id === shown}
                     runs={byImage.get(image.id) ?? NONE}
+                    isLeft={byImage.size > 0}
                     onRemove={() => remove(image.id)}
                   />
                 )
@@ -158,12 +159,14 @@ interface RowProps {
   total: number;
   isShown: boolean;
   runs: readonly Run[];
+  /** Other images were run. */
+  isLeft: boolean;
   onRemove: () => void;
 }
 
-function ImageRow({ image, start, index, total, isShown, runs, onRemove }: RowProps) {
+function ImageRow({ image, start, index, total, isShown, runs, isLeft, onRemove }: RowProps) {
   const thumbnail = useThumbnail(image.file);
-  const { words, isFault, isRunning, isDone } = stateOf(image, runs);
+  const { words, isFault, isRunning, isDone } = stateOf(image, runs, isLeft);
   return (
     <div
       className={classes.imageRow}
@@ -201,7 +204,7 @@ function ImageRow({ image, start, index, total, isShown, runs, onRemove }: RowPr
   );
 }
 
-function stateOf(image: ImageItem, runs: readonly Run[]) {
+function stateOf(image: ImageItem, runs: readonly Run[], isLeft: boolean) {
   const count = (state: Run['state']) => runs.filter((run) => run.state === state).length;
   const failed = runs.find(({ failure }) => failure !== null)?.failure ?? image.refused;
   const base = { isFault: false, isRunning: false, isDone: false };
@@ -211,7 +214,7 @@ function stateOf(image: ImageItem, runs: readonly Run[]) {
     const some = count('failed') < runs.length ? `${count('failed')} of ${runs.length}: ` : '';
     return { ...base, isFault: true, words: some + adviceOn(failed).title };
   }
-  if (runs.length === 0) return { ...base, words: bytes(image.file.size) };
+  if (runs.length === 0) return { ...base, words: isLeft ? 'not run yet' : bytes(image.file.size) };
   if (count('cancelled') > 0) return { ...base, words: 'cancelled' };
   const found = runs.reduce((sum, run) => sum + run.findings.length, 0);
   return { ...base, isDone: true, words: countWords(found, 'finding') };

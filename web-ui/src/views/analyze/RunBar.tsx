@@ -20,12 +20,18 @@ interface Props {
   /** Why nothing can be run just now, or null. */
   obstacle: string | null;
   progress: Progressed | null;
+  /** How many images were added since the others were run. */
+  added: number;
   onRun: () => void;
+  onRunAdded: () => void;
   onCancel: () => void;
 }
 
-/** Runs the chosen plugins on all images; while they run it shows how far they are and offers to cancel. */
-export function RunBar({ images, plugins, obstacle, progress, onRun, onCancel }: Props) {
+/**
+ * Runs the chosen plugins on all images; while they run it shows how far they are and offers to cancel. What was added
+ * since can be run by itself, at any time.
+ */
+export function RunBar({ images, plugins, obstacle, progress, added, onRun, onRunAdded, onCancel }: Props) {
   return (
     <div className={classes.runBar}>
       <div className={classes.progress}>
@@ -46,6 +52,18 @@ export function RunBar({ images, plugins, obstacle, progress, onRun, onCancel }:
           )}
         </div>
       </div>
+      {added > 0 && (
+        <Button
+          fullWidth
+          variant="light"
+          mb="xs"
+          leftSection={<IconPlayerPlay size={18} aria-hidden />}
+          onClick={onRunAdded}
+          disabled={obstacle !== null}
+        >
+          Run {countWords(added, 'new image')}
+        </Button>
+      )}
       {progress === null ? (
         <Button
           fullWidth

@@ -12,7 +12,7 @@ import { countWords } from '../../components/words';
 import type { Analysis } from '../../results/Downloads';
 import type { Layer } from '../../results/layers';
 import { Runner, refusalOf } from '../../runs/runner';
-import { addImages, choose, runsOn, useWorkbench } from '../../runs/store';
+import { addImages, addedSince, choose, runsOn, useWorkbench } from '../../runs/store';
 import type { Run } from '../../runs/store';
 import classes from './Analyze.module.css';
 import { ImagesPanel } from './ImagesPanel';
@@ -66,6 +66,7 @@ export default function AnalyzeView() {
   const isVanished = selected.length < chosen.length;
   const obstacle = obstacleOf(images.length, chosen, selected, isVanished && plugins.isSuccess);
   const progress = useMemo(() => progressOf(runs), [runs]);
+  const added = useMemo(() => addedSince(images, runs), [images, runs]);
   const toRun = useMemo(() => selected.map(({ plugin, options }) => ({ plugin: plugin.name, options })), [selected]);
 
   const start = (ids: readonly number[] = images.map(({ id }) => id)) =>
@@ -112,7 +113,9 @@ export default function AnalyzeView() {
           plugins={selected.length}
           obstacle={obstacle}
           progress={progress}
+          added={added.length}
           onRun={() => start()}
+          onRunAdded={() => run.start(added, toRun)}
           onCancel={() => run.cancel()}
         />
       </div>

@@ -2,14 +2,14 @@ import { Alert, Anchor, Group, List, Paper, Skeleton, Text } from '@mantine/core
 import { IconAlertTriangle, IconCircleCheck } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
+import { NotAnswered } from '../../components/NotAnswered';
 
-import { ErrorMessage } from '../../components/ErrorMessage';
 import { readyQuery } from './queries';
 
 /** Whether calls can be served, and which plugins cannot be called. */
 export function Readiness() {
   const { data, isError, error, refetch } = useQuery(readyQuery);
-  if (isError) return <ErrorMessage failure={error} onRetry={() => void refetch()} />;
+  if (isError) return <NotAnswered failure={error} onRetry={() => void refetch()} />;
   if (data === undefined)
     return <Skeleton height="3.6rem" role="status" aria-label="Asking whether the server is ready" />;
   if (!data.ready) {

@@ -1,7 +1,7 @@
 import { Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { NotAnswered } from '../../components/NotAnswered';
 
-import { ErrorMessage } from '../../components/ErrorMessage';
 import { duration } from '../../components/format';
 import { View } from '../../components/View';
 import { Charts } from './Charts';
@@ -25,7 +25,7 @@ export default function HealthView() {
         </Text>
       </Stack>
       <Readiness />
-      {history.isError && <ErrorMessage failure={history.error} onRetry={() => void history.refetch()} />}
+      {history.isError && <NotAnswered failure={history.error} onRetry={() => void history.refetch()} />}
       {history.isPending && <Skeleton height="32rem" aria-label="Loading the figures" role="status" />}
       {history.data !== undefined && <Charts history={history.data} />}
     </View>

@@ -8,7 +8,7 @@ import { Link } from 'wouter';
 import { useServerEvents } from '../../api/events';
 import type { BatchAnswer } from '../../api/schema';
 import { ConfirmDialog } from '../../components/ConfirmDialog';
-import { ErrorMessage } from '../../components/ErrorMessage';
+import { NotAnswered } from '../../components/NotAnswered';
 import { View } from '../../components/View';
 import { count, moment } from '../../components/format';
 import { JobTable } from './JobTable';
@@ -33,7 +33,7 @@ export function BatchPage({ id }: { id: string }) {
           <IconArrowLeft size={16} aria-hidden /> All jobs
         </Group>
       </Anchor>
-      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      {error !== null && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       {isPending && <Skeleton height="8rem" role="status" aria-label="Loading the batch" />}
       {data !== undefined && <Batch batch={data} />}
       {data !== undefined && <Jobs batch={id} running={running} />}
@@ -85,7 +85,7 @@ function Jobs({ batch, running }: { batch: string; running: boolean }) {
   const next = data?.next_cursor ?? null;
   return (
     <>
-      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      {error !== null && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       <Paper withBorder px="md" py="xs" bg="var(--page-raised)">
         <JobTable jobs={data?.jobs} label="Jobs of the batch" />
       </Paper>

@@ -1,6 +1,6 @@
-import { Group, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { IconSearch } from '@tabler/icons-react';
+import { Button, Group, Select, TextInput } from '@mantine/core';
+import { useDebouncedCallback, useDisclosure, useId } from '@mantine/hooks';
+import { IconAdjustmentsHorizontal, IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
@@ -8,6 +8,7 @@ import { pluginsQuery } from '../../api/queries';
 import { SERVER_CODES } from '../../components/advice';
 import { PERIODS, withError } from './filter';
 import type { JobFilter } from './filter';
+import classes from './Filters.module.css';
 
 const TYPED_OUT_MS = 300;
 
@@ -21,55 +22,73 @@ const KINDS = [
   { value: 'false', label: 'waiting calls' },
 ];
 
-/** Narrows the list: by text, plugin, error, time and kind. */
+/** Those of a filter that are folded away where there is little room. */
+const FOLDED = ['plugin', 'error_code', 'period', 'durable'] as const;
+
+/** Narrows the list: by text, plugin, error, time and kind. On a small screen all but the text is folded away. */
 export function Filters({ filter, onChange }: Props) {
   const { data: plugins } = useQuery(pluginsQuery);
   const set = (name: keyof JobFilter, value: string | null) => {
     const { [name]: _, ...rest } = filter;
     onChange(value ? { ...rest, [name]: value } : rest);
   };
+  const [isOpen, { toggle }] = useDisclosure(false);
+  const id = useId();
+  const folded = FOLDED.filter((name) => filter[name] !== undefined).length;
   const names = [...new Set([...(plugins ?? []).map(({ name }) => name), ...(filter.plugin ? [filter.plugin] : [])])];
   return (
     <Group gap="sm" align="flex-end" role="search" aria-label="Jobs">
       <SearchInput value={filter.q ?? ''} onChange={(value) => set('q', value)} />
-      <Select
-        aria-label="Plugin"
-        placeholder="Any plugin"
-        data={names.sort()}
-        value={filter.plugin ?? null}
-        onChange={(value) => set('plugin', value)}
-        searchable
-        clearable
-        w={{ base: '100%', xs: '11rem' }}
-      />
-      <Select
-        aria-label="Error"
-        placeholder="Any error"
-        data={[...SERVER_CODES]}
-        value={filter.error_code ?? null}
-        onChange={(value) => onChange(withError(filter, value))}
-        searchable
-        clearable
-        w={{ base: '100%', xs: '12rem' }}
-      />
-      <Select
-        aria-label="Time"
-        placeholder="Any time"
-        data={PERIODS}
-        value={filter.period ?? null}
-        onChange={(value) => set('period', value)}
-        clearable
-        w={{ base: '100%', xs: '11rem' }}
-      />
-      <Select
-        aria-label="Kind"
-        placeholder="Any kind"
-        data={KINDS}
-        value={filter.durable ?? null}
-        onChange={(value) => set('durable', value)}
-        clearable
-        w={{ base: '100%', xs: '10rem' }}
-      />
+      <Button
+        className={classes.unfold}
+        variant="default"
+        leftSection={<IconAdjustmentsHorizontal size={16} aria-hidden />}
+        aria-expanded={isOpen}
+        aria-controls={id}
+        onClick={toggle}
+      >
+        Filters{folded > 0 && ` (${folded})`}
+      </Button>
+      <Group id={id} gap="sm" className={classes.folded} data-open={isOpen || undefined}>
+        <Select
+          aria-label="Plugin"
+          placeholder="Any plugin"
+          data={names.sort()}
+          value={filter.plugin ?? null}
+          onChange={(value) => set('plugin', value)}
+          searchable
+          clearable
+          w={{ base: '100%', xs: '11rem' }}
+        />
+        <Select
+          aria-label="Error"
+          placeholder="Any error"
+          data={[...SERVER_CODES]}
+          value={filter.error_code ?? null}
+          onChange={(value) => onChange(withError(filter, value))}
+          searchable
+          clearable
+          w={{ base: '100%', xs: '12rem' }}
+        />
+        <Select
+          aria-label="Time"
+          placeholder="Any time"
+          data={PERIODS}
+          value={filter.period ?? null}
+          onChange={(value) => set('period', value)}
+          clearable
+          w={{ base: '100%', xs: '11rem' }}
+        />
+        <Select
+          aria-label="Kind"
+          placeholder="Any kind"
+          data={KINDS}
+          value={filter.durable ?? null}
+          onChange={(value) => set('durable', value)}
+          clearable
+          w={{ base: '100%', xs: '10rem' }}
+        />
+      </Group>
     </Group>
   );
 }
@@ -98,7 +117,7 @@ function SearchInput({ value, onChange }: { value: string; onChange: (value: str
         setTyped(event.currentTarget.value);
         tell(event.currentTarget.value.trim());
       }}
-      w={{ base: '100%', xs: '14rem' }}
+      className={classes.search}
     />
   );
 }

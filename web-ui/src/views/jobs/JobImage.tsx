@@ -4,7 +4,7 @@ import { useMemo } from 'react';
 
 import { asFailure } from '../../api/failure';
 import type { JobAnswer } from '../../api/schema';
-import { ErrorMessage } from '../../components/ErrorMessage';
+import { NotAnswered } from '../../components/NotAnswered';
 import { Results } from '../../results/Results';
 import { findingsOf } from '../../results/findings';
 import type { Layer } from '../../results/layers';
@@ -27,7 +27,7 @@ export function JobImage({ job }: { job: JobAnswer }) {
   const { data, error, isPending, refetch } = useQuery({ ...inputQuery(job.id), enabled: kept });
   const layers = useMemo(() => (job.result === null ? [] : [layerOf(job)]), [job]);
   const removed = error !== null && asFailure(error).status === 404;
-  if (error !== null && !removed) return <ErrorMessage failure={error} onRetry={() => void refetch()} />;
+  if (error !== null && !removed) return <NotAnswered failure={error} onRetry={() => void refetch()} />;
   if (kept && isPending) return <Skeleton height="34rem" role="status" aria-label="Loading the image" />;
   if (data === undefined && layers.length === 0) {
     return (

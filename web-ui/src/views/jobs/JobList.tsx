@@ -2,13 +2,14 @@ import { Anchor, Badge, Button, Group, Paper, Stack, Text, Title } from '@mantin
 import { useQuery } from '@tanstack/react-query';
 import { Link, useLocation, useSearch } from 'wouter';
 import { useHistoryState } from 'wouter/use-browser-location';
+import { NotAnswered } from '../../components/NotAnswered';
 
-import { ErrorMessage } from '../../components/ErrorMessage';
 import { View } from '../../components/View';
+import { AddressFilters } from './AddressFilters';
 import { Filters } from './Filters';
 import { JobTable } from './JobTable';
 import { StatusTabs } from './StatusTabs';
-import { filterOf, searchOf } from './filter';
+import { filterOf, notUnderstood, searchOf } from './filter';
 import type { JobFilter } from './filter';
 import { jobsQuery } from './queries';
 import { useLiveJobs } from './useLiveJobs';
@@ -48,7 +49,8 @@ export function JobList() {
       </Group>
       <StatusTabs filter={filter} query={query} onChange={narrow} />
       <Filters filter={filter} onChange={narrow} />
-      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      <AddressFilters filter={filter} unknown={notUnderstood(search)} onChange={narrow} />
+      {error !== null && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       <Paper withBorder px="md" py="xs" bg="var(--page-raised)" opacity={isPlaceholderData ? 0.6 : 1}>
         <JobTable jobs={error !== null && data === undefined ? [] : data?.jobs} label="Jobs, newest first" />
         {data?.jobs.length === 0 && <Nothing filtered={Object.keys(filter).length > 0} />}

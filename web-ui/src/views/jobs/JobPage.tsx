@@ -9,6 +9,7 @@ import type { JobAnswer } from '../../api/schema';
 import { ErrorMessage } from '../../components/ErrorMessage';
 import { Facts } from '../../components/Facts';
 import { JsonBlock } from '../../components/JsonBlock';
+import { NotAnswered } from '../../components/NotAnswered';
 import { Section } from '../../components/Section';
 import { View } from '../../components/View';
 import { milliseconds, moment } from '../../components/format';
@@ -17,7 +18,7 @@ import { JobImage } from './JobImage';
 import { JobProgress } from './JobProgress';
 import { JobTimeline } from './JobTimeline';
 import { StatusBadge } from './StatusBadge';
-import { hasEnded } from './filter';
+import { hasEnded, restUntil } from './filter';
 import { jobQuery } from './queries';
 
 /** One job, as it goes. */
@@ -37,7 +38,7 @@ export function JobPage({ id }: { id: string }) {
           <IconArrowLeft size={16} aria-hidden /> All jobs
         </Group>
       </Anchor>
-      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      {error !== null && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       {isPending && <Skeleton height="30rem" role="status" aria-label="Loading the job" />}
       {data !== undefined && <Job job={data} />}
     </View>
@@ -62,7 +63,7 @@ function Job({ job }: { job: JobAnswer }) {
         <JobActions job={job} />
       </Group>
       <JobProgress job={job} />
-      {job.error !== null && <ErrorMessage failure={new CallFailed(job.error, 0)} />}
+      {job.error !== null && job.status !== 'CANCELLED' && <ErrorMessage failure={new CallFailed(job.error, 0)} />}
       <JobImage job={job} />
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         <Section title="What happened">
@@ -79,6 +80,7 @@ function Job({ job }: { job: JobAnswer }) {
 
 function factsOf(job: JobAnswer): [string, React.ReactNode][] {
   const time = (ms: number | null) => (ms === null ? '–' : milliseconds(ms));
+  const at = (iso: string) => <time dateTime={iso}>{moment(iso)}</time>;
   const link = (to: string, id: string) => (
     <Anchor component={Link} to={to} size="sm" ff="monospace" title={id}>
       {id.slice(0, 12)}…
@@ -95,8 +97,9 @@ function factsOf(job: JobAnswer): [string, React.ReactNode][] {
     ['ran', time(job.running_ms)],
     ['priority', String(job.priority)],
   ];
-  if (job.not_before !== null) facts.push(['not before', moment(job.not_before)]);
-  if (job.deadline !== null) facts.push(['deadline', moment(job.deadline)]);
+  const rest = restUntil(job);
+  if (rest !== null) facts.push(['not before', at(rest)]);
+  if (job.deadline !== null) facts.push(['deadline', at(job.deadline)]);
   if (job.batch !== null) facts.push(['batch', link(`/batches/${job.batch}`, job.batch)]);
   if (job.copy_of !== null) facts.push(['again of', link(`/jobs/${job.copy_of}`, job.copy_of)]);
   for (const needed of job.needs) facts.push(['needs', link(`/jobs/${needed}`, needed)]);

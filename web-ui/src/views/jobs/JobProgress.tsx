@@ -1,6 +1,7 @@
 import { Group, Progress, Stack, Text } from '@mantine/core';
 
 import type { JobAnswer } from '../../api/schema';
+import { printable } from '../../components/printable';
 import { shareOf } from '../../components/progress';
 
 /** How far a running job says that it is. */
@@ -17,7 +18,7 @@ export function JobProgress({ job }: { job: JobAnswer }) {
         aria-label={share === null ? 'It runs, and does not say how far it is' : 'Progress'}
       />
       <Group justify="space-between">
-        <Text size="sm">{progress?.message || 'It runs.'}</Text>
+        <Text size="sm">{printable(progress?.message ?? '') || 'It runs.'}</Text>
         <Text size="sm" c="dimmed">
           {share !== null && `${Math.round(share)} %`}
         </Text>

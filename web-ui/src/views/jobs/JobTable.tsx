@@ -3,9 +3,12 @@ import { Link } from 'wouter';
 
 import type { JobSummary } from '../../api/schema';
 import { ago, milliseconds, moment } from '../../components/format';
+import { printable } from '../../components/printable';
 import { progressInWords } from '../../components/progress';
+import { countWords } from '../../components/words';
 import classes from './JobTable.module.css';
 import { StatusBadge } from './StatusBadge';
+import { restUntil } from './filter';
 
 interface Props {
   jobs: readonly JobSummary[] | undefined;
@@ -60,23 +63,33 @@ function JobRow({ job }: { job: JobSummary }) {
       <Table.Td data-name="waited ">{job.waiting_ms === null ? '–' : milliseconds(job.waiting_ms)}</Table.Td>
       <Table.Td data-name="ran ">{job.running_ms === null ? '–' : milliseconds(job.running_ms)}</Table.Td>
       <Table.Td className={classes.cut}>
-        <Text
-          span
-          size="sm"
-          c={job.error === null ? 'dimmed' : 'var(--mantine-color-error)'}
-          title={job.error?.message}
-        >
-          {outcomeOf(job)}
-        </Text>
+        <Outcome job={job} />
       </Table.Td>
     </Table.Tr>
   );
 }
 
-function outcomeOf({ error, attempt, progress, blocked, cancel_requested, status }: JobSummary): string {
-  if (error !== null) return `${error.details.code}: ${error.message}`;
+function Outcome({ job }: { job: JobSummary }) {
+  const { error } = job;
+  // Somebody wanted it to be cancelled, and the badge says that it was.
+  const failure = error === null || job.status === 'CANCELLED' ? null : error;
+  const said = failure === null ? stateOf(job) : `${failure.details.code}: ${printable(failure.message)}`;
+  return (
+    <Text span size="sm" c={failure === null ? 'dimmed' : 'var(--mantine-color-error)'} title={said}>
+      {said}
+    </Text>
+  );
+}
+
+function stateOf(job: JobSummary): string {
+  const { attempt, progress, blocked, cancel_requested, status } = job;
   if (cancel_requested && status === 'RUNNING') return 'is being cancelled';
   if (progress !== null && status === 'RUNNING') return progressInWords(progress);
-  if (blocked > 0) return `waits for ${blocked} ${blocked === 1 ? 'other job' : 'other jobs'}`;
-  return attempt > 1 ? `attempt ${attempt}` : '';
+  const rest = restUntil(job);
+  const waits = [
+    blocked > 0 ? `needs ${countWords(blocked, 'other job')}` : null,
+    rest === null ? null : `not before ${moment(rest)}`,
+    attempt > 1 ? `attempt ${attempt}` : null,
+  ];
+  return waits.filter(Boolean).join(', ');
 }

@@ -3,7 +3,7 @@ import { Code, Text, Timeline } from '@mantine/core';
 import type { JobAnswer } from '../../api/schema';
 import { milliseconds, moment } from '../../components/format';
 import { STATUS_WORDS } from './StatusBadge';
-import { hasEnded } from './filter';
+import { hasEnded, restUntil } from './filter';
 
 type Attempt = JobAnswer['attempts'][number];
 
@@ -19,11 +19,11 @@ const OUTCOMES: Record<string, string> = {
 /** What happened to a job, from its acceptance to its end, with every attempt. */
 export function JobTimeline({ job }: { job: JobAnswer }) {
   const ended = hasEnded(job);
+  const rest = restUntil(job);
   return (
     <Timeline active={job.attempts.length + (ended ? 1 : 0)} bulletSize={14} lineWidth={2}>
       <Timeline.Item title="Accepted">
         <When iso={job.created_at} />
-        {job.not_before !== null && <Said>Not to begin before {moment(job.not_before)}.</Said>}
       </Timeline.Item>
       {job.attempts.map((attempt) => (
         <Timeline.Item key={attempt.number} title={`Attempt ${attempt.number} ${outcomeOf(attempt)}`}>
@@ -41,6 +41,7 @@ export function JobTimeline({ job }: { job: JobAnswer }) {
         </Timeline.Item>
       ) : (
         <Timeline.Item lineVariant="dashed" title={job.status === 'PENDING' ? 'It waits' : 'It runs'}>
+          {rest !== null && <Said>It does not begin before {moment(rest)}.</Said>}
           {job.deadline !== null && <Said>It must begin by {moment(job.deadline)}.</Said>}
         </Timeline.Item>
       )}

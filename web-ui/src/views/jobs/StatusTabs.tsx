@@ -23,8 +23,10 @@ export function StatusTabs({ filter, query, onChange }: Props) {
     </span>
   );
   return (
-    <div className={classes.scroll}>
+    <div>
       <SegmentedControl
+        classNames={{ root: classes.tabs, control: classes.tab }}
+        withItemsBorders={false}
         aria-label="Status"
         value={filter.status ?? 'all'}
         onChange={(chosen) => {

@@ -1,3 +1,5 @@
+import { SERVER_CODES } from '../../components/advice';
+
 /** What the list of jobs is narrowed to. It stands in the address, so that a list can be kept and sent. */
 export interface JobFilter {
   status?: Status;
@@ -8,6 +10,10 @@ export interface JobFilter {
   q?: string;
   /** Accepted jobs only, or waiting calls only. */
   durable?: 'true' | 'false';
+  /** The earliest creation, and the moment before which it was (ISO 8601). */
+  since?: string;
+  until?: string;
+  batch?: string;
 }
 
 export const STATUSES = ['PENDING', 'RUNNING', 'SUCCESS', 'FAILED', 'CANCELLED'] as const;
@@ -24,21 +30,47 @@ export const PERIODS: { value: Period; label: string }[] = [
 // A moment that moved with every look would make each a new question, and the server's answers of no use twice.
 const ROUNDED_MS = 60_000;
 
+const isText = (said: string): boolean => said.trim() !== '';
+const isMoment = (said: string): boolean => ISO_DATE.test(said) && !Number.isNaN(Date.parse(said));
+const isOneOf = (words: readonly string[]) => (said: string) => words.includes(said);
+// What the server reads as a moment; a browser would take much more for one.
+const ISO_DATE = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
+const ID = /^[0-9a-f]{32}$/;
+
+/** Return a moment as the server reads it: in UTC where it does not say. A browser would take its own zone. */
+export function readAsUtc(said: string): string {
+  const dated = said.replace(' ', 'T');
+  return dated.includes('T') && !/(Z|[+-]\d\d:\d\d)$/.test(dated) ? `${dated}Z` : dated;
+}
+
+/** What an address may narrow a list by, and what each may say. */
+const UNDERSTOOD: Record<keyof JobFilter, (said: string) => boolean> = {
+  status: isOneOf(STATUSES),
+  plugin: isText,
+  error_code: isOneOf(SERVER_CODES),
+  period: isOneOf(Object.keys(PERIOD_MS)),
+  q: isText,
+  durable: isOneOf(['true', 'false']),
+  since: isMoment,
+  until: isMoment,
+  batch: (said) => ID.test(said),
+};
+
 /** Read a filter from an address's query; what it cannot be is left out. */
 export function filterOf(search: string): JobFilter {
-  const query = new URLSearchParams(search);
-  const filter: JobFilter = {};
-  const status = STATUSES.find((known) => known === query.get('status'));
-  const period = PERIODS.find(({ value }) => value === query.get('period'))?.value;
-  const durable = query.get('durable');
-  if (status !== undefined) filter.status = status;
-  if (period !== undefined) filter.period = period;
-  if (durable === 'true' || durable === 'false') filter.durable = durable;
-  for (const name of ['plugin', 'error_code', 'q'] as const) {
-    const value = query.get(name)?.trim();
-    if (value) filter[name] = value;
-  }
-  return filter;
+  const read = [...new URLSearchParams(search)].filter(([name, said]) => isUnderstood(name, said));
+  return Object.fromEntries(read.map(([name, said]) => [name, said.trim()]));
+}
+
+/** Return what stands in an address's query and narrows nothing, because it is not understood. */
+export function notUnderstood(search: string): string[] {
+  return [...new URLSearchParams(search)]
+    .filter(([name, said]) => name !== 'cursor' && said !== '' && !isUnderstood(name, said))
+    .map(([name, said]) => `${name}=${said}`);
+}
+
+function isUnderstood(name: string, said: string): boolean {
+  return Object.hasOwn(UNDERSTOOD, name) && UNDERSTOOD[name as keyof JobFilter](said);
 }
 
 /** Narrow to a status, or to none; an error goes that no job of the status can have: the server refuses the two. */
@@ -75,6 +107,7 @@ export interface JobQuery {
   plugin?: string;
   error_code?: string;
   since?: string;
+  until?: string;
   q?: string;
   durable?: boolean;
   batch?: string;
@@ -86,18 +119,36 @@ export function queryOf(filter: JobFilter, now: number): JobQuery {
   const query: JobQuery = { ...same };
   if (durable !== undefined) query.durable = durable === 'true';
   if (period !== undefined) {
-    query.since = new Date(Math.floor((now - PERIOD_MS[period]) / ROUNDED_MS) * ROUNDED_MS).toISOString();
+    const back = Math.floor((now - PERIOD_MS[period]) / ROUNDED_MS) * ROUNDED_MS;
+    // Both hold, so the later is what counts.
+    if (query.since === undefined || Date.parse(readAsUtc(query.since)) < back)
+      query.since = new Date(back).toISOString();
   }
   return query;
 }
 
+interface HeardOf {
+  status: string;
+  plugin: string;
+  id: string;
+  batch: string | null;
+}
+
 /** Tell whether a job that was heard of belongs to a list that is narrowed so; what only the server knows passes. */
-export function mayShow(job: { status: string; plugin: string; id: string }, query: JobQuery): boolean {
+export function mayShow(job: HeardOf, query: JobQuery): boolean {
   if (query.status !== undefined && job.status !== query.status) return false;
   if (query.plugin !== undefined && job.plugin !== query.plugin) return false;
-  return query.q === undefined || job.id.startsWith(query.q) || job.plugin.includes(query.q);
+  if (query.batch !== undefined && job.batch !== query.batch) return false;
+  const text = query.q?.toLowerCase();
+  return text === undefined || job.id.startsWith(text) || job.plugin.toLowerCase().includes(text);
 }
 
 export function hasEnded({ status }: { status: string }): boolean {
   return status === 'SUCCESS' || status === 'FAILED' || status === 'CANCELLED';
+}
+
+/** Return the moment that a job waits for, of a delay or of the rest before another try; null if it waits for none. */
+export function restUntil(job: { status: string; not_before: string | null }, now = Date.now()): string | null {
+  const { status, not_before } = job;
+  return status === 'PENDING' && not_before !== null && Date.parse(not_before) > now ? not_before : null;
 }

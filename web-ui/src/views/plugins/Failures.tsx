@@ -3,8 +3,9 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 
 import type { Failure, PluginAnswer } from '../../api/schema';
-import { ErrorMessage } from '../../components/ErrorMessage';
+import { NotAnswered } from '../../components/NotAnswered';
 import { moment } from '../../components/format';
+import { printable } from '../../components/printable';
 import { failedJobsQuery } from './queries';
 
 /** The last ends of a plugin's workers during a call, with what they left, and the inputs that are refused now. */
@@ -37,7 +38,7 @@ export function WorkerEnds({ plugin }: { plugin: PluginAnswer }) {
 }
 
 function Evidence({ failure }: { failure: Failure }) {
-  const details = Object.entries(failure.details).map(([name, value]) => `${name}: ${String(value)}`);
+  const details = Object.entries(failure.details).map(([name, value]) => `${name}: ${printable(String(value))}`);
   return (
     <details>
       <Text component="summary" size="sm" style={{ cursor: 'pointer' }}>
@@ -53,7 +54,7 @@ function Evidence({ failure }: { failure: Failure }) {
           {failure.version !== '' && `, version ${failure.version}`}
         </Text>
         <Code block mah="16rem" tabIndex={0} style={{ overflow: 'auto' }}>
-          {failure.output || 'It printed nothing.'}
+          {printable(failure.output) || 'It printed nothing.'}
         </Code>
       </Stack>
     </details>
@@ -63,7 +64,7 @@ function Evidence({ failure }: { failure: Failure }) {
 /** The newest jobs of a plugin that failed, for whatever reason. */
 export function FailedJobs({ name }: { name: string }) {
   const { data, error, refetch } = useQuery(failedJobsQuery(name));
-  if (error !== null) return <ErrorMessage failure={error} onRetry={() => void refetch()} />;
+  if (error !== null) return <NotAnswered failure={error} onRetry={() => void refetch()} />;
   if (data === undefined) return <Skeleton height="3rem" />;
   if (data.length === 0) {
     return (
@@ -80,7 +81,7 @@ export function FailedJobs({ name }: { name: string }) {
             {moment(job.created_at)}
           </Text>
           <Anchor component={Link} to={`/jobs/${job.id}`} size="sm" lineClamp={1}>
-            {job.error?.message ?? job.id}
+            {printable(job.error?.message ?? '') || job.id}
           </Anchor>
         </Group>
       ))}

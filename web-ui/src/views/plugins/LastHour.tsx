@@ -1,7 +1,7 @@
 import { SimpleGrid, Skeleton } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { NotAnswered } from '../../components/NotAnswered';
 
-import { ErrorMessage } from '../../components/ErrorMessage';
 import { TimeChart } from '../../components/chart/TimeChart';
 import { figure, milliseconds } from '../../components/format';
 import { SAMPLES, errorSeries, latencySeries } from '../health/lines';
@@ -10,7 +10,7 @@ import { pluginHistoryQuery } from './queries';
 /** How often a plugin was called in the last hour, how often it failed, and how long it took. */
 export function LastHour({ name }: { name: string }) {
   const { data, error, refetch } = useQuery(pluginHistoryQuery(name));
-  if (error !== null) return <ErrorMessage failure={error} onRetry={() => void refetch()} />;
+  if (error !== null) return <NotAnswered failure={error} onRetry={() => void refetch()} />;
   if (data === undefined) return <Skeleton height="18rem" role="status" aria-label="Loading the figures" />;
   const shared = {
     times: data.times,

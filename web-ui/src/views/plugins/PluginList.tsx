@@ -2,8 +2,8 @@ import { Group, SimpleGrid, Skeleton, Stack, Text, TextInput, Title } from '@man
 import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { NotAnswered } from '../../components/NotAnswered';
 
-import { ErrorMessage } from '../../components/ErrorMessage';
 import { View } from '../../components/View';
 import { PluginCard } from './PluginCard';
 import { pluginsQuery, whileOpen } from './queries';
@@ -36,7 +36,7 @@ export function PluginList() {
           w={{ base: '100%', xs: '16rem' }}
         />
       </Group>
-      {isError && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      {isError && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} aria-busy={isPending}>
         {isPending && Array.from({ length: 6 }, (_, at) => <Skeleton key={at} height="21rem" />)}
         {shown?.map((plugin) => (

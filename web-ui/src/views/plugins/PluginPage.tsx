@@ -4,8 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 
 import type { PluginAnswer } from '../../api/schema';
-import { ErrorMessage } from '../../components/ErrorMessage';
 import { Facts } from '../../components/Facts';
+import { NotAnswered } from '../../components/NotAnswered';
 import { Section } from '../../components/Section';
 import { View } from '../../components/View';
 import { Changes } from './Changes';
@@ -27,7 +27,7 @@ export function PluginPage({ name }: { name: string }) {
           <IconArrowLeft size={16} aria-hidden /> All plugins
         </Group>
       </Anchor>
-      {error !== null && <ErrorMessage failure={error} onRetry={() => void refetch()} />}
+      {error !== null && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       {isPending && <Skeleton height="30rem" role="status" aria-label={`Loading ${name}`} />}
       {data !== undefined && <Plugin plugin={data} />}
     </View>

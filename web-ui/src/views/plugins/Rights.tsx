@@ -1,6 +1,7 @@
 import { Badge, Group, List, Stack, Table, Text } from '@mantine/core';
 
 import type { PluginAnswer } from '../../api/schema';
+import classes from './Rights.module.css';
 import { ISOLATION, TRIED, limitName, limitValue, permissionValue } from './words';
 
 /** What a plugin may use; where the operator gives it less than it declares, both. */
@@ -48,36 +49,36 @@ export function Permissions({ plugin }: { plugin: PluginAnswer }) {
         </Badge>
         <Text size="sm">{level.meaning}</Text>
       </Group>
-      <Table.ScrollContainer minWidth={420} tabIndex={0} role="region" aria-label="Permissions">
-        <Table fz="sm" verticalSpacing={4}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>may it…</Table.Th>
-              <Table.Th>asked for</Table.Th>
-              <Table.Th>granted</Table.Th>
-              <Table.Th>when tried</Table.Th>
+      <Table fz="sm" verticalSpacing={4} className={classes.permissions} aria-label="Permissions">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>may it…</Table.Th>
+            <Table.Th>asked for</Table.Th>
+            <Table.Th>granted</Table.Th>
+            <Table.Th>when tried</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {TRIED.map(([fact, permission, words]) => (
+            <Table.Tr key={fact}>
+              <Table.Td>{words}</Table.Td>
+              <Table.Td data-name="asked for">
+                {permission === '' ? '–' : permissionValue(permissions[permission])}
+              </Table.Td>
+              <Table.Td data-name="granted">{permission === '' ? '–' : permissionValue(granted[permission])}</Table.Td>
+              <Table.Td data-name="when tried">{triedValue(isolation[fact])}</Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {TRIED.map(([fact, permission, words]) => (
-              <Table.Tr key={fact}>
-                <Table.Td>{words}</Table.Td>
-                <Table.Td>{permission === '' ? '–' : permissionValue(permissions[permission])}</Table.Td>
-                <Table.Td>{permission === '' ? '–' : permissionValue(granted[permission])}</Table.Td>
-                <Table.Td>{triedValue(isolation[fact])}</Table.Td>
-              </Table.Tr>
-            ))}
-            {gpu.map((kind) => (
-              <Table.Tr key={kind}>
-                <Table.Td>Use the GPU</Table.Td>
-                <Table.Td>{permissionValue(permissions[kind])}</Table.Td>
-                <Table.Td>{permissionValue(granted[kind])}</Table.Td>
-                <Table.Td>–</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+          ))}
+          {gpu.map((kind) => (
+            <Table.Tr key={kind}>
+              <Table.Td>Use the GPU</Table.Td>
+              <Table.Td data-name="asked for">{permissionValue(permissions[kind])}</Table.Td>
+              <Table.Td data-name="granted">{permissionValue(granted[kind])}</Table.Td>
+              <Table.Td data-name="when tried">–</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
       <Text size="xs" c="dimmed">
         Memory is held by {isolation.memory === 'cgroup' ? 'a control group of the kernel' : 'a watch in the server'}.
       </Text>
