@@ -168,7 +168,11 @@ def test_a_batch_of_fifty_runs_to_its_end(page: Page, page_server: RunningServer
     view = AnalyzeView(page).open("drawing")
     view.add(*((f"shade-{shade:02}.png", colored(shade)) for shade in range(50)))
     held: list[Route] = []  # until the progress was seen: the run may be over sooner than one looks
-    page.route("**/v1/analyze**", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/analyze**", hold)
     view.run_button.click()
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     expect(page.get_by_text("of 50 done")).to_be_visible()

@@ -78,6 +78,7 @@ def is_on_screen(page: Page, shown: Locator) -> bool:
 
 def test_a_plugin_is_switched_off_and_on_by_keyboard_alone(page: Page, page_server: RunningServer):
     page.goto("/status")
+    expect(page.get_by_role("navigation").first).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     tab_to(page, "Plugins")
