@@ -3,14 +3,13 @@
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 from support.errors import assert_error
+from support.http_receiver import receiving
 from support.images import PNG
 from support.running_server import RunningServer, eventually, make_home, running
 
@@ -36,23 +35,12 @@ class _Hooks:
 def hooks() -> Iterator[_Hooks]:
     made = _Hooks()
 
-    class Receive(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.came.append((self.path, self.headers["Sightgate-Signature"], body))
-            self.send_response(503 if made.is_down else 204)
-            self.end_headers()
+    def take(path: str, headers: Mapping[str, str], body: bytes) -> int:
+        made.came.append((path, headers["Sightgate-Signature"], body))
+        return 503 if made.is_down else 204
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receive) as server:
-        made.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with receiving(take) as made.port:
         yield made
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

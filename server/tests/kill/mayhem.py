@@ -15,7 +15,7 @@ from kill.clients import Client
 from kill.cluster import Cluster, postgres_cluster, sqlite_cluster
 from kill.killer import Killer
 from kill.ledger import Ledger
-from kill.receiver import Receiver, receiving
+from kill.receiver import Receiver, receiver_of_webhooks
 from kill.stored import faults_of_store
 from kill.verdict import faults_of, faults_of_webhooks
 
@@ -53,7 +53,7 @@ class Report:
 def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda line: None) -> Report:
     """Run the plan in ``folder``, and return what is wrong at the end."""
     ledger = Ledger()
-    with receiving() as receiver, CLUSTERS[plan.on](folder, receiver) as cluster:
+    with receiver_of_webhooks() as receiver, CLUSTERS[plan.on](folder, receiver) as cluster:
         cluster.start_all()
         _kill_while_clients_act(plan, cluster, ledger, tell)
         urls = cluster.urls()

@@ -5,7 +5,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from support.http_receiver import receiving
 
 from app.services.webhook_event import SIGNATURE, signature
 
@@ -29,36 +30,23 @@ class Receiver:
         with self._lock:
             return {job_id: list(statuses) for job_id, statuses in self._told.items()}
 
-    def take(self, signed: str, body: bytes) -> None:
+    def take(self, _: str, headers: Mapping[str, str], body: bytes) -> int | None:
         """Note one call."""
+        if len(body) < int(headers["Content-Length"]):
+            return None  # its server was killed
+        signed = headers[SIGNATURE]
         timestamp = int(signed.partition(",")[0].removeprefix("t="))
         event = json.loads(body)
         with self._lock:
             if signed != signature(SECRET, timestamp, body):
                 self.faults.append(f"a webhook of {event['id']} is signed wrongly")
             self._told[event["id"]].append(event["data"]["status"])
+        return 204
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiver_of_webhooks() -> Iterator[Receiver]:
     """A receiver on a free port of loopback."""
     receiver = Receiver()
-
-    class Receive(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if len(body) == int(self.headers["Content-Length"]):  # else its server was killed
-                receiver.take(self.headers[SIGNATURE], body)
-                self.send_response(204)
-                self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receive) as server:
-        receiver.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with receiving(receiver.take) as receiver.port:
         yield receiver
-        server.shutdown()
-        thread.join()
