@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from support.errors import assert_error
-from support.http_receiver import receiving
 from support.images import PNG
+from support.post_receiver import receiving
 from support.running_server import RunningServer, eventually, make_home, running
 
 SECRET = "a secret of sixteen characters"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from support.http_receiver import receiving
+from support.post_receiver import receiving
 
 from app.services.webhook_event import SIGNATURE, signature
 
