@@ -172,7 +172,6 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         ),
         DiscoveryOptions(confinement, settings.discovery_timeout_s),
         _pool_options(settings, confinement),
-        IsolationLevel(settings.min_isolation),
         enabled_elsewhere=plugin_execution.forget,
     )
     job_execution = JobExecutionService(
@@ -228,7 +227,7 @@ def build_installation(settings: Settings, server: RunningServer) -> PluginInsta
     return PluginInstallationService(
         environments_of(settings),
         settings.data_dir / OPERATOR_FILE,
-        RunningRules(OPERATOR_FILE, IsolationLevel(settings.min_isolation), confinement.cgroups is not None),
+        RunningRules(OPERATOR_FILE, confinement),
         DiscoveryOptions(confinement, settings.discovery_timeout_s),
         settings.start_timeout_s,
         server,
@@ -262,7 +261,10 @@ def _outbound(settings: Settings, allowed: str) -> OutboundHttp:
 def _confinement(settings: Settings) -> Confinement:
     enforce = settings.sandbox == "on"
     return Confinement(
-        (settings.data_dir / "scratch").absolute(), enforce, Cgroups.detect(may_move=True) if enforce else None
+        (settings.data_dir / "scratch").absolute(),
+        enforce,
+        Cgroups.detect(may_move=True) if enforce else None,
+        IsolationLevel(settings.min_isolation),
     )
 
 

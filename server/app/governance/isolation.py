@@ -57,6 +57,14 @@ class Isolation:
         ]
         return IsolationLevel.PROCESS if opened else IsolationLevel.SANDBOX
 
+    def short_of(self, least: IsolationLevel, granted: Mapping[str, Any]) -> str:
+        """Say what keeps this from being at least that level; nothing if it is."""
+        level = self.level(granted)
+        if _ORDER.index(level) >= _ORDER.index(least):
+            return ""
+        opened = ", ".join(self.missing) or "its worker could do what must be denied"
+        return f"its isolation is {level}, and at least {least} is wanted: {opened}"
+
     def to_data(self) -> dict[str, Any]:
         """Return the report as plain JSON data."""
         return {**self.tried, "memory": self.memory, "scratch": self.scratch, "missing": list(self.missing)}
@@ -70,8 +78,3 @@ def isolation_from(data: object, memory: str) -> Isolation:
     facts = {str(name)[:40]: str(value)[:40] for name, value in tried.items()} if isinstance(tried, Mapping) else {}
     words = tuple(str(word)[:200] for word in missing[:20]) if isinstance(missing, list) else ()
     return Isolation(facts or {"report": "unreadable"}, words, memory, _SCRATCH)
-
-
-def reaches(level: IsolationLevel, least: IsolationLevel) -> bool:
-    """Tell whether a level is at least another."""
-    return _ORDER.index(level) >= _ORDER.index(least)

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.governance.isolation import Isolation, IsolationLevel, reaches
+from app.governance.isolation import Isolation
+from app.plugins.sandbox.confinement import Confinement
 from app.services.operator_file import OperatorSay
 from sightgate.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class RunningRules:
-    """What holds for all plugins here. ``can_end_trees``: whether all that a plugin starts can be ended."""
+    """What holds for all plugins here: the name of the file in which permissions are granted, and the confinement."""
 
     operator_file: str
-    least_isolation: IsolationLevel
-    can_end_trees: bool
+    confinement: Confinement
 
 
 def granted_of(manifest: Manifest, say: OperatorSay) -> dict[str, Any]:
@@ -38,14 +38,11 @@ def obstacle_of(
     if missing:
         where = f"{rules.operator_file} under [{manifest.name}.grant]"
         return f"it asks for {', '.join(missing)}; grant it in {where}", "permission_not_granted"
-    if granted.get("processes") and not rules.can_end_trees:
+    if granted.get("processes") and rules.confinement.cgroups is None:
         said = "it is granted processes, but no control group here could end them all; run the server where one can"
         return said, "permission_not_granted"
-    level = isolation.level(granted)
-    if not reaches(level, rules.least_isolation):
-        opened = ", ".join(isolation.missing) or "its worker could do what must be denied"
-        said = f"its isolation is {level}, and at least {rules.least_isolation} is wanted: {opened}"
-        return said, "plugin_unavailable"
+    if short := isolation.short_of(rules.confinement.least_isolation, granted):
+        return short, "plugin_unavailable"
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from app.governance.errors import PluginNotFound, PluginRefused
-from app.governance.isolation import IsolationLevel
+from app.governance.isolation import Isolation
 from app.governance.lifecycle import Availability
 from app.governance.retry import RetryPolicy
 from app.governance.schema_check import UnusableSchema, options_check, result_check
@@ -68,7 +68,6 @@ class PluginManagementService:
         places: PluginPlaces,
         discovery: DiscoveryOptions,
         pool: PoolOptions,
-        least_isolation: IsolationLevel = IsolationLevel.PROCESS,
         enabled_elsewhere: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._registry = registry
@@ -77,7 +76,7 @@ class PluginManagementService:
         self._places = places
         self._discovery = discovery
         self._pool = pool
-        self._rules = RunningRules(places.operator_file.name, least_isolation, pool.confinement.cgroups is not None)
+        self._rules = RunningRules(places.operator_file.name, pool.confinement)
         self._says: Mapping[str, OperatorSay] = {}
         self._candidates: dict[str, Candidate] = {}
         # What keeps a plugin from running, enabled or not.
@@ -247,6 +246,8 @@ class PluginManagementService:
         self._registry.register(found.name, pool, replace=True, record=record)
         if pool.unusable is not None:
             self._registry.set_availability(found.name, *pool.unusable)
+        if pool.isolation is not None:
+            self._registry.set_isolation(found.name, pool.isolation)
         if say.warm and obstacle is None:
             pool.stay_ready()
         override = overrides.get(found.name)
@@ -298,9 +299,13 @@ class PluginManagementService:
             elif self._registry.get_availability(name).reason == why_not:  # and not another obstacle since
                 self._registry.set_availability(name, availability, None)
 
+        def started(isolation: Isolation) -> None:
+            if self._held(name) is pool:
+                self._registry.set_isolation(name, isolation)
+
         kind = BatchingWorkers if limits.max_batch > 1 else ProcessWorkers
         keep = partial(self._registry.add_evidence, name)
-        pool = kind(spec, found.manifest, limits, self._home, self._pool, told, keep)
+        pool = kind(spec, found.manifest, limits, self._home, self._pool, told, keep, started)
         return pool
 
     async def _warm_up(self, pool: ProcessWorkers, name: str) -> PluginRefused | None:

@@ -12,11 +12,14 @@ import pytest
 import uvloop
 from support.running_server import is_alive, living_descendants
 
+from app.governance.isolation import IsolationLevel
+from app.governance.lifecycle import Availability
 from app.plugins.sandbox.cgroups import Cgroup, Cgroups
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.launch import NICER_BY
 from app.plugins.sandbox.worker_process import WorkerProcess
-from sightgate.manifest import Source
+from app.plugins.sandbox.worker_start import CannotStart, start_worker
+from sightgate.manifest import Manifest, Source
 
 PATIENCE_S = 60.0
 PLUGIN = """
@@ -61,6 +64,18 @@ async def test_a_worker_leaves_the_processors_to_the_server_first(tmp_path: Path
         assert os.getpriority(os.PRIO_PROCESS, worker.pid) == expected
     finally:
         await worker.end()
+
+
+async def test_a_worker_that_is_kept_apart_less_than_wanted_loads_no_plugin(tmp_path: Path) -> None:
+    """As after an update of the kernel, which discovery had measured before."""
+    (tmp_path / "quick.py").write_text(PLUGIN)
+    spec = WorkerSpec(Source("path", str(tmp_path / "quick.py"), "quick"), "quick")
+    confinement = Confinement(tmp_path / "scratch", enforce=False, least_isolation=IsolationLevel.SANDBOX)
+    before = living_descendants(os.getpid())
+    with pytest.raises(CannotStart, match="at least sandbox is wanted") as refused:
+        await start_worker(spec, Manifest("quick"), confinement, PATIENCE_S)
+    assert refused.value.availability is Availability.UNAVAILABLE
+    assert living_descendants(os.getpid()) == before
 
 
 ENDS_AT_ONCE = shutil.which("false") or "/bin/false"

@@ -147,6 +147,19 @@ async def test_a_plugin_runs_only_with_every_permission_that_it_asks_for(
         assert "[ant.grant]" in server.plugins.show("ant")["reason"]
 
 
+async def test_isolation_is_told_of_the_worker_that_runs_with_all_that_was_granted(home: Any) -> None:
+    home.write("ant", ANT + "    permissions = {'network': ['example.org']}\n")
+    home.say("[ant]\ngrant = { network = ['example.org'] }\n")
+    server = await home.start(sandbox="on")
+    described = server.plugins.show("ant")
+    assert described["isolation"]["network"] == "denied", "the worker that only describes a plugin is granted nothing"
+    await call(server)
+    running = server.plugins.show("ant")
+    assert running["isolation"]["network"] == "open"
+    assert running["isolation_level"] == described["isolation_level"], "what was granted does not count against it"
+    assert (await server.plugins.reload("ant"))["isolation"]["network"] == "open"
+
+
 async def test_disabling_and_enabling_does_not_grant_anything(home: Any) -> None:
     home.write("ant", ASKS)
     server = await home.start()

@@ -4,6 +4,7 @@ Safe under threads. Figures are an immutable record that a writer replaces under
 takes what is there without waiting and never sees half an update.
 """
 
+import dataclasses
 import threading
 import uuid
 from collections import deque
@@ -179,6 +180,13 @@ class PluginRegistry:
         """Say whether a plugin can be called, and why not. ``code`` is what a caller is told. Raises PluginNotFound."""
         entry = self._entry(name)
         entry.availability = AvailabilityRecord(Availability(availability), reason, code)
+
+    def set_isolation(self, name: str, isolation: Isolation) -> None:
+        """Note what a worker of the plugin tried, with all that it is granted. Raises PluginNotFound."""
+        entry = self._entry(name)
+        with entry.lock:
+            level = isolation.level(entry.record.granted)
+            entry.record = dataclasses.replace(entry.record, isolation_level=level, isolation=isolation)
 
     def add_evidence(self, name: str, evidence: Evidence) -> None:
         """Keep what is known of a worker that ended during a call; the oldest is forgotten. Raises PluginNotFound."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import sightgate
+from app.governance.isolation import IsolationLevel
 from app.plugins.sandbox.cgroups import Cgroups
 from sightgate.manifest import Source
 from sightgate.sandbox import Policy
@@ -46,11 +47,14 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """How workers are kept apart: where their scratch folders go, whether the kernel's sandbox is used, its groups."""
+    """How workers are kept apart: where their scratch folders go, whether the kernel's sandbox is used, its groups, and
+    the least that a worker must be kept apart for a plugin to run in it.
+    """
 
     scratch_root: Path
     enforce: bool = True
     cgroups: Cgroups | None = None
+    least_isolation: IsolationLevel = IsolationLevel.NONE
 
     @property
     def memory_means(self) -> str:

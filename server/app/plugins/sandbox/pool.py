@@ -16,6 +16,7 @@ from app.governance.errors import CallEnded, PluginRefused
 from app.governance.evidence import OUTPUT_CHARACTERS, Evidence
 from app.governance.execution_context import current_execution
 from app.governance.image_digest import image_digest
+from app.governance.isolation import Isolation
 from app.governance.lifecycle import Availability
 from app.plugins.sandbox.confinement import MAX_RESULT_BYTES, Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
@@ -31,6 +32,8 @@ LOOK_AT_MEMORY_EVERY = 32
 # Told when no worker could be started, with the reason, and when one could be again.
 AvailabilityListener = Callable[[Availability, str], None]
 EvidenceListener = Callable[[Evidence], None]
+# Told what a new worker tried and was denied.
+IsolationListener = Callable[[Isolation], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +94,13 @@ class ProcessWorkers(Workers):
         options: PoolOptions,
         on_availability: AvailabilityListener,
         on_evidence: EvidenceListener = lambda _: None,
+        on_isolation: IsolationListener = lambda _: None,
     ) -> None:
         self.figures = PoolFigures()
         # Why no worker could be started when that was last tried; None if one could.
         self.unusable: tuple[Availability, str] | None = None
+        # What the newest worker tried and was denied; None before the first.
+        self.isolation: Isolation | None = None
         self.standby = Standby(options.standby, self.warm_up)
         self._spec = spec
         self._manifest = manifest
@@ -103,6 +109,7 @@ class ProcessWorkers(Workers):
         self._options = options
         self._on_availability = on_availability
         self._on_evidence = on_evidence
+        self._on_isolation = on_isolation
         # Names for calls that come without a context, and so without a name.
         self._numbers = itertools.count()
         self._idle: list[WorkerProcess] = []
@@ -258,6 +265,8 @@ class ProcessWorkers(Workers):
                 self._look_for_standby()
         self.figures.started += 1
         self.standby.started()
+        self.isolation = worker.isolation
+        self._on_isolation(worker.isolation)
         if self.unusable is not None:
             self.unusable = None
             self._on_availability(Availability.OK, "")

@@ -35,6 +35,8 @@ async def start_worker(
     try:
         worker = await WorkerProcess.start(spec, confinement)
         rows = await worker.ready(within_s)
+        if short := worker.isolation.short_of(confinement.least_isolation, spec.granted):
+            raise CannotStart(Availability.UNAVAILABLE, short)
         _check_row(rows[0] if rows else {}, manifest)
     except BaseException as failed:
         status = await worker.end() if worker is not None else 0
