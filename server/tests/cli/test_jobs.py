@@ -41,8 +41,9 @@ def test_ids_alone_are_printed_where_no_reader_is(either):
 
 
 def test_a_page_of_a_job_says_when_it_started_and_no_more_than_holds(served):
+    (waits,) = submitted(served, "a.png", "-p", "sizes", "--delay", "3600")
+    assert "not before" in served.run("jobs", "show", waits).out
     (job_id,) = submitted(served, "a.png", "-p", "sizes", "--delay", "1")
-    assert "not before" in served.run("jobs", "show", job_id).out
     events = served.run("jobs", "events", job_id).out.splitlines()
     assert len({line.index(" 20") for line in events}) == 1
     lines = served.run("jobs", "show", job_id).out.splitlines()
