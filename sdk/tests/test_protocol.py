@@ -56,6 +56,30 @@ def test_a_frame_comes_back_as_it_was_sent(ends: Ends, header: dict[str, Any], k
     assert receive(Channel(ends[1], LIMIT)) == ({**header, "kind": kind, "v": VERSION}, body)
 
 
+def test_each_pause_is_told_once_and_no_frame_is_lost_to_it(ends: Ends) -> None:
+    for end in ends:
+        end.setblocking(True)  # as a worker's is
+    ours, theirs = ends
+    frame = encode_frame_head({"kind": "call"}, 3) + b"abc"
+    told = threading.Semaphore(0)
+    received: list[object] = []
+    channel = Channel(theirs, LIMIT)
+    channel.call_when_idle(1, told.release)
+
+    def take() -> None:
+        received.append(receive(channel))
+        received.append(receive(channel))
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    for part in (frame[:3], frame[3:20], frame[20:] + frame[:-1], frame[-1:]):
+        assert told.acquire(timeout=60)
+        assert not told.acquire(timeout=1.5), "one pause was told twice"
+        ours.sendall(part)
+    reader.join(60)
+    assert received == [({"kind": "call", "v": VERSION}, b"abc")] * 2
+
+
 def test_a_body_larger_than_the_sockets_buffer_arrives_whole(ends: Ends) -> None:
     body = bytes(range(256)) * 40_000
     sender = threading.Thread(target=Channel(ends[0], LIMIT).send, args=({"kind": "call"}, body))

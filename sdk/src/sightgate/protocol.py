@@ -105,6 +105,13 @@ class Channel:
         self._sending = threading.Lock()
         # What came along with what was asked for last.
         self._ahead = b""
+        self._idle_after_s = 0
+        self._when_idle: Callable[[], None] = lambda: None
+
+    def call_when_idle(self, after_s: int, what: Callable[[], None]) -> None:
+        """Call ``what`` each time that nothing has come for so many seconds, once until something comes."""
+        self._idle_after_s, self._when_idle = after_s, what
+        self._wait_at_most(after_s)
 
     def send(self, header: Header, body: bytes = b"") -> None:
         head = encode_frame_head(header, len(body))
@@ -119,7 +126,7 @@ class Channel:
     def receive_head(self) -> tuple[Header, int] | None:
         """Return the next header and the length of the body, which is still to be read; None when the server left."""
         if not self._ahead:
-            self._ahead = self._connection.recv(_READ_AHEAD_BYTES)
+            self._ahead = self._receive(_READ_AHEAD_BYTES)
         prefix = self._exactly(PREFIX.size)
         if not prefix:
             return None
@@ -145,7 +152,21 @@ class Channel:
         parts = [ahead] if ahead else []
         missing = length - len(ahead)
         # One allocation of the right size: this is where an image becomes the plugin's bytes.
-        while missing and (data := self._connection.recv(missing, socket.MSG_WAITALL)):
+        while missing and (data := self._receive(missing, socket.MSG_WAITALL)):
             parts.append(data)
             missing -= len(data)
         return b"".join(parts)
+
+    def _receive(self, most: int, flags: int = 0) -> bytes:
+        try:
+            return self._connection.recv(most, flags)
+        except BlockingIOError:  # it has waited as long as it may
+            self._wait_at_most(0)
+            self._when_idle()
+            data = self._connection.recv(most, flags)
+            self._wait_at_most(self._idle_after_s)
+            return data
+
+    def _wait_at_most(self, seconds: int) -> None:
+        # By the kernel, which costs a call nothing; Python's own timeouts ask for readiness before each read.
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", seconds, 0))

@@ -34,9 +34,12 @@ from sightgate.protocol import (
 )
 from sightgate.reporting import MAX_PROGRESS_TEXT, set_report
 from sightgate.sandbox import Policy, apply, probe
+from sightgate.sandbox.kernel import give_back_memory
 from sightgate.segment import Segment
 
 PROGRESS_EVERY_S = 0.05
+# Between calls a worker keeps the memory of the last one for the next.
+IDLE_AFTER_S = 5
 
 
 class Worker:
@@ -72,6 +75,7 @@ class Worker:
             self._say_ready([_failure_row(plugin_name, raised)])
             return
         set_report(self._send_progress)
+        self._channel.call_when_idle(IDLE_AFTER_S, give_back_memory)
         self._say_ready([row])
         while (received := self._channel.receive_head()) is not None:
             header, body_length = received

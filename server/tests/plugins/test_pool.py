@@ -522,7 +522,39 @@ async def test_the_workers_environment_holds_nothing_of_the_servers(
     assert set(seen["env"]) <= {
         "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PATH", "HOME", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "SIGHTGATE_WORKER",
         "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
+        "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
     }  # fmt: skip
+
+
+async def test_memory_is_kept_for_the_next_call_and_given_back_by_a_worker_that_rests(
+    pools: Any, write_plugin: WritePlugin
+) -> None:
+    text = """
+    import resource
+    class Arrays:
+        name = "arrays"
+        def run(self, payload):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            blocks = [bytearray(4 << 20) for _ in range(8)]
+            for block in blocks:
+                block[::4096] = b"x" * 1024
+            del blocks, block
+            with open("/proc/self/statm") as told:
+                pages = int(told.read().split()[1])
+            return {"faults": resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, "pages": pages}
+    """
+    pool = pools.make(write_plugin("arrays", text))
+    first = await pool.run_async(payload())
+    again = await pool.run_async(payload())
+    assert first["faults"] > 4 * 1024
+    assert again["faults"] < 1024, "the kernel gave it the same memory anew"
+    (pid,) = pool.pids()
+    assert await until(lambda: _pages(pid) < again["pages"] - 4 * 1024)
+    assert (await pool.run_async(payload()))["pages"] >= again["pages"] - 1024
+
+
+def _pages(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
 
 
 async def test_a_plugin_that_floods_its_output_is_not_held_up(pools: Any, write_plugin: WritePlugin) -> None:

@@ -39,6 +39,13 @@ def keep_capabilities(wanted: int) -> None:
     _checked(_libc.capset(header, struct.pack("=6I", low, low, 0, high, high, 0)))
 
 
+def give_back_memory() -> None:
+    """Return to the kernel what the C library keeps of freed memory, where it is one that can be asked to."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
 def _checked(result: int) -> int:
     if result < 0:
         code = ctypes.get_errno()

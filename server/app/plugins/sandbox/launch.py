@@ -30,6 +30,10 @@ from sightgate.sandbox import Policy
 
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# An image's arrays are gone after each call. By default the C library then gives their memory back to the kernel, which
+# clears it anew for the next call: a third of the time of a plain NumPy plugin. A worker keeps it, as far as its heap's
+# free end goes. The most that the C library takes for a block in the heap is 32 MiB; larger ones are given back.
+_KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 NICER_BY = 5
 # The longest that the kernel may take to end a process, seconds.
@@ -144,6 +148,7 @@ def worker_environment(scratch: Path, spec: WorkerSpec, mark: str) -> dict[str, 
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment.update(dict.fromkeys(_THREAD_COUNTS, str(max(1, spec.threads))))
     environment.update(PATH=os.defpath, HOME=str(scratch), TMPDIR=str(scratch), PYTHONDONTWRITEBYTECODE="1")
+    environment.update(_KEEPS_MEMORY)
     environment[WORKER_VARIABLE] = mark
     if not spec.granted.get("gpu"):
         environment["CUDA_VISIBLE_DEVICES"] = ""
