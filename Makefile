@@ -69,6 +69,7 @@ check: setup ## lint, types, import contracts, scanner
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file mypy-tests.toml
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/scan_execution_violations.py
 	@$(call with_node,$(MAKE) --no-print-directory $(PAGE_LIBRARIES) && cd web-ui && npm run --silent check,THE PAGE IS NOT CHECKED)

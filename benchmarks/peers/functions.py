@@ -6,7 +6,7 @@ Imported by each peer's own application, in that peer's environment; needs Pillo
 from benchmarks.plugins.null import Null
 from benchmarks.plugins.stats import Stats
 
-PLUGINS = {"null": Null(), "stats": Stats()}
+PLUGINS: dict[str, Null | Stats] = {"null": Null(), "stats": Stats()}
 
 
 def analyze(function: str, image: bytes) -> dict[str, object]:

@@ -45,7 +45,7 @@ def test_the_entry_point_leads_to_a_plugin_of_its_name_with_valid_schemas(name):
     assert not manifest.permissions
     for schema in (manifest.options_schema, manifest.result_schema):
         assert schema is not None
-        jsonschema_rs.meta.validate(schema)
+        jsonschema_rs.meta.validate(dict(schema))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,13 +62,16 @@ def test_the_readme_names_every_option_and_every_field_of_the_result(name):
     manifest = manifest_of(entry_point(name).load())
     readme = (HERE / name / "README.md").read_text(encoding="utf-8")
     for schema in (manifest.options_schema, manifest.result_schema):
+        assert schema is not None
         for field in schema["properties"]:
             assert f"`{field}`" in readme or f"`{field}." in readme, field
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "objects"])
 def test_a_result_on_an_example_image_fits_the_declared_schema(name, result_of):
-    jsonschema_rs.validate(manifest_of(entry_point(name).load()).result_schema, result_of(name))
+    schema = manifest_of(entry_point(name).load()).result_schema
+    assert schema is not None
+    jsonschema_rs.validate(dict(schema), result_of(name))
 
 
 def test_the_example_images_show_what_their_readme_says(result_of):

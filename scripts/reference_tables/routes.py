@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from app.main import create_app
 from app.plugins.loader.plugin_registry import PluginRegistry
@@ -22,7 +23,7 @@ def routes() -> str:
     return table(("method", "path", "takes", "success", "what it does"), rows)
 
 
-def _takes(operation: dict[str, dict[str, dict[str, object]]]) -> str:
+def _takes(operation: dict[str, Any]) -> str:
     bodies = list(operation.get("requestBody", {}).get("content", {}))
     images = [body for body in bodies if body.startswith("image/")]
     named = [code(body) for body in bodies if body not in images] + ([code("image/*")] if images else [])
@@ -30,5 +31,5 @@ def _takes(operation: dict[str, dict[str, dict[str, object]]]) -> str:
     return ", ".join(named + query)
 
 
-def _success(operation: dict[str, dict[str, object]]) -> str:
+def _success(operation: dict[str, Any]) -> str:
     return ", ".join(status for status in operation["responses"] if status.startswith("2"))

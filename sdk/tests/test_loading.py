@@ -26,7 +26,7 @@ def plain(name: str, plugin: str) -> str:
 
 
 def names(source: Source) -> list[str]:
-    return [found.name for found in load_classes(source)]
+    return [vars(found)["name"] for found in load_classes(source)]
 
 
 def test_a_file_may_hold_several_plugins_in_order_of_definition(write_plugin: WritePlugin) -> None:

@@ -481,6 +481,9 @@ class Holder:
     count: int = 1
 
 
+Numbers = typing_extensions.TypeAliasType("Numbers", int | list[int])
+
+
 class Loose(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="allow")
     a: int = 1
@@ -515,10 +518,9 @@ def test_a_pydantic_model_that_takes_more_keys_goes_on_taking_them() -> None:
 
 
 def test_a_type_alias_is_described_through_its_definition() -> None:
-    alias = typing_extensions.TypeAliasType("Numbers", int | list[int])
-    assert agree(alias, [1])
-    assert not agree(alias, ["a"])
-    assert agree(Annotated[alias, Field(description="Numbers.")], 1)
+    assert agree(Numbers, [1])
+    assert not agree(Numbers, ["a"])
+    assert agree(Annotated[Numbers, Field(description="Numbers.")], 1)
 
 
 @pytest.mark.parametrize("annotation", [bytes, complex, dict[int, str], type, np.ndarray, list[bytes], Box | bytes])

@@ -216,7 +216,8 @@ def test_the_same_plugin_object_answers_call_after_call(worker: Driver, scripted
 
 def test_a_plugin_that_raises_is_an_error_frame_and_the_next_call_is_answered(worker: Driver, scripted: Source) -> None:
     worker.start(scripted, "scripted")
-    header, failure = worker.call("c1", **{"raise": "not today"})
+    how: dict[str, Any] = {"raise": "not today"}
+    header, failure = worker.call("c1", **how)
     assert (header["kind"], header["call"]) == ("error", "c1")
     assert (failure["kind"], failure["exception"], failure["message"]) == ("raised", "ValueError", "not today")
     assert "worker_scripted.py" in failure["traceback"]

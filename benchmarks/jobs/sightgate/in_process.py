@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from app.governance.job_lifecycle import JobStatus
 from app.observability.logs import configure_logs
@@ -48,7 +49,7 @@ class Submitter:
 
 def build_services() -> Sightgate:
     """Build Sightgate as the benchmark's environment says: which folder, which database. Raises ValueError."""
-    database = {DATABASE: url} if (url := os.environ.get("BENCHMARK_URL")) else {}
+    database: dict[str, Any] = {DATABASE: url} if (url := os.environ.get("BENCHMARK_URL")) else {}
     if database and DATABASE not in Settings.model_fields:
         raise ValueError("this version knows no PostgreSQL")
     folder = Path(os.environ["BENCHMARK_FOLDER"])

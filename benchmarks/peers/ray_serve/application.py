@@ -21,7 +21,6 @@ class Encoded(BaseModel):
     image: str
 
 
-@serve.deployment(num_replicas=2)
 @serve.ingress(app)
 class Analyze:
     @app.post("/json/{function}", response_model=None)
@@ -44,6 +43,7 @@ if __name__ == "__main__":
         _temp_dir=folder,
     )
     serve.start(http_options={"host": "127.0.0.1", "port": int(port)})
-    serve.run(Analyze.bind(), route_prefix="/")
+    replicas = serve.deployment(num_replicas=2)(Analyze)
+    serve.run(replicas.bind(), route_prefix="/")
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     ray.shutdown()

@@ -25,7 +25,7 @@ def color_detector(path, layout="yolov8", box=CELL, names="{0: 'red', 1: 'blue'}
     boxes = np.stack([x, y, np.full_like(x, box), np.full_like(x, box)]).astype(np.float32)[np.newaxis]
     weights = np.zeros((2, 3, 1, 1), dtype=np.float32)
     weights[0, 0], weights[0, 2], weights[1, 2], weights[1, 0] = 1, -1, 1, -1
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "weights": weights,
         "boxes": boxes,
         "objectness": np.full((1, 1, CELLS * CELLS), 0.5, dtype=np.float32),

@@ -151,7 +151,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("documents")
     write_blocks("README.md", folder)
     (folder / "examples").symlink_to(ROOT / "examples")
-    command = [SIGHTGATE, "serve", "--port", "0", "--data-dir", "data", "--plugins-dir", "my-plugins"]
+    command = [str(SIGHTGATE), "serve", "--port", "0", "--data-dir", "data", "--plugins-dir", "my-plugins"]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
     assert server.stdout is not None

@@ -167,7 +167,7 @@ def test_a_server_that_cannot_take_it_up_keeps_what_it_has(tmp_path: Path):
     with running(place.home) as server:
         before = place.state()
         variables = {**place.variables(), "SIGHTGATE_START_TIMEOUT_S": "60"}
-        command = [SIGHTGATE, "plugins", "upgrade", WARM, "--wheels", place.wheels]
+        command = [str(SIGHTGATE), "plugins", "upgrade", WARM, "--wheels", str(place.wheels)]
         ended = subprocess.run(command, env=variables, capture_output=True, text=True)
         assert ended.returncode == 1
         assert "the running server refused: " in ended.stderr
@@ -181,7 +181,7 @@ def test_an_installation_that_is_killed_leaves_nothing_in_use_and_the_next_one_c
     place.install(WARM)
     before = place.state()
     Wheel("stuck", "1", {"stuck.py": "import time; time.sleep(60)\n"}, plugins={"stuck": "stuck:X"}).write(place.wheels)
-    command = [SIGHTGATE, "plugins", "install", "stuck", "--wheels", place.wheels]
+    command = [str(SIGHTGATE), "plugins", "install", "stuck", "--wheels", str(place.wheels)]
     process = subprocess.Popen(command, env=place.variables())
     staged = place.environments / ".staging"
     eventually(lambda: list(staged.glob("scratch/worker-*")), "worker that looks at the plugin")

@@ -14,7 +14,6 @@ from app.governance.job_lifecycle import IllegalTransition, JobStatus
 from app.storage.errors import LeaseLost
 from app.storage.job_ids import new_job_id
 from app.storage.records import Job, JobEnd, JobFilter, NewJob
-from app.storage.sql_store import SqlJobStore
 from app.storage.store import JobStore
 
 LEASE = timedelta(seconds=15)
@@ -31,7 +30,7 @@ class Clock:
         return datetime.now(UTC) + self.off
 
 
-Open = Callable[[Clock], AbstractAsyncContextManager[SqlJobStore]]
+Open = Callable[[Clock], AbstractAsyncContextManager[JobStore]]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -44,7 +43,7 @@ def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         place = PostgresPlace(request.getfixturevalue("postgres"))
 
     @asynccontextmanager
-    async def opened(clock: Clock) -> AsyncIterator[SqlJobStore]:
+    async def opened(clock: Clock) -> AsyncIterator[JobStore]:
         async with await place.open(clock=clock) as store:
             yield store
 

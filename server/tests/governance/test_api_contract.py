@@ -247,10 +247,9 @@ GIVEN_TWICE = {
 @pytest.mark.parametrize("call", GIVEN_TWICE)
 def test_a_parameter_that_is_given_twice_is_refused(server: RunningServer, call: str):
     method, _, path = call.partition(" ")
-    body = (
-        {"content": PNG, "headers": {"content-type": "image/png"}} if "purge" not in path and method == "POST" else {}
-    )
-    error = assert_error(server.http.request(method, path, **body), 400, "malformed_request")
+    image = PNG if "purge" not in path and method == "POST" else None
+    headers = {"content-type": "image/png"} if image is not None else {}
+    error = assert_error(server.http.request(method, path, content=image, headers=headers), 400, "malformed_request")
     assert error["details"]["field"] == GIVEN_TWICE[call]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import pytest
@@ -51,7 +52,7 @@ def test_a_plugin_with_one_worker_is_never_called_twice_at_once(server: RunningS
 def test_waiting_callers_are_served_in_the_order_in_which_they_came(server: RunningServer):
     already = len(server.jobs(plugin="slow"))
     with ThreadPoolExecutor(8) as pool:
-        calls: list[Future[dict[str, object]]] = []
+        calls: list[Future[dict[str, Any]]] = []
         for number in range(8):
             options = {"seconds": 0.6 if number == 0 else 0.02, "tag": number}
             calls.append(pool.submit(server.result, "slow", options))

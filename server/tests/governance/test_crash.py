@@ -1,13 +1,14 @@
 """A plugin whose worker ends by itself: the caller learns how, the worker is replaced, nobody else notices."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from support.errors import assert_error
 from support.images import colored
 from support.running_server import RunningServer, eventually, is_alive, make_home, running
 
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "segfault": {"signal": "SIGSEGV"},
     "exit code": {"exit_code": 3},
     "exit code 0": {"exit_code": 0},

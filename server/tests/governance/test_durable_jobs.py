@@ -121,7 +121,7 @@ def test_the_list_is_newest_first_without_results_and_can_be_walked_by_its_curso
     assert "result" not in server.jobs(plugin="second")[0]
     walked, cursor = [], None
     while True:
-        query = {"plugin": "second", "limit": 3} | ({"cursor": cursor} if cursor else {})
+        query = {"plugin": "second", "limit": "3"} | ({"cursor": cursor} if cursor else {})
         page = server.http.get("/v1/jobs", params=query).json()
         walked += [job["id"] for job in page["jobs"]]
         assert len(page["jobs"]) <= 3

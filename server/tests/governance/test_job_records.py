@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ def test_old_jobs_and_their_images_go_and_what_waits_stays(tmp_path: Path):
         server.ended_job(needed)
         ids = [server.submit("second", {}, PNG + bytes([number])).json()["id"] for number in range(8)]
         for job_id in ids:
-            eventually(lambda job_id=job_id: _gone_or_ended(server, job_id), f"end of {job_id}")
+            eventually(partial(_gone_or_ended, server, job_id), f"end of {job_id}")
         eventually(lambda: len(server.jobs(status="SUCCESS")) <= 3, "removal of old jobs")
         left = {job["id"] for job in server.jobs()}
         assert {waits, needed, needs} <= left

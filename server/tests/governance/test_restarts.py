@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_each_rest_of_a_plugin_that_cannot_be_started_is_longer_and_shown(tmp_pa
     with running(make_home(tmp_path, "fragile", breaker_rest_s=0.5, breaker_longest_rest_s=600)) as server:
         assert_error(server.analyze("raising-at-load"), 503, "plugin_unavailable")
         for rests in (2, 3):
-            eventually(lambda rests=rests: tried(server, rests), "another rest")
+            eventually(partial(tried, server, rests), "another rest")
         health = server.row("raising-at-load")["health"]
         assert (health["breaker"], health["rests"]) == ("open", 3)
         assert 0.5 < health["retry_after_s"] <= 2.0

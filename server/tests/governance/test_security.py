@@ -109,7 +109,7 @@ def test_with_a_key_the_pages_files_are_open_and_nothing_else_is(keyed: RunningS
     ],
 )
 def test_a_wrong_key_is_refused(keyed: RunningServer, given: str):
-    answer = keyed.http.get("/v1/plugins", headers={"authorization": given.encode()})
+    answer = keyed.http.get("/v1/plugins", headers={b"authorization": given.encode()})
     assert_error(answer, 401, "unauthorized")
     assert KEY not in answer.text
 

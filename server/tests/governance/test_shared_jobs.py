@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,18 @@ def homes_of(folder: Path, url: str, **settings: object) -> tuple[Home, Home]:
 def both(homes: tuple[Home, Home]) -> Iterator[Pair]:
     with running(homes[0]) as one, running(homes[1]) as two:
         yield one, two
+
+
+def told_progress(server: RunningServer, job_id: str) -> bool:
+    return server.job(job_id)["progress"] is not None
+
+
+def is_available(server: RunningServer) -> bool:
+    return bool(server.row("second")["state"] != "UNAVAILABLE")
+
+
+def is_unavailable(server: RunningServer) -> bool:
+    return not is_available(server)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +84,7 @@ def test_a_job_is_cancelled_through_either(pair: Pair):
 def test_progress_does_not_end_the_wait_for_the_end_of_a_job_that_another_server_runs(pair: Pair):
     for asked in pair:
         job_id = pair[0].accepted("steps", {"steps": 100_000, "pause": 0.001})
-        eventually(lambda job_id=job_id: pair[0].job(job_id)["progress"], "progress")
+        eventually(partial(told_progress, pair[0], job_id), "progress")
         answer = asked.http.delete(f"/v1/jobs/{job_id}")
         assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
 
@@ -98,11 +111,11 @@ def test_what_one_does_stands_in_the_list_that_the_other_tells(pair: Pair):
 def test_a_plugin_is_disabled_and_enabled_for_both(pair: Pair):
     for asked, other in (pair, pair[::-1]):
         assert asked.http.post("/v1/plugins/second/disable").status_code == 200
-        eventually(lambda other=other: other.row("second")["state"] == "UNAVAILABLE", "disabled plugin")
+        eventually(partial(is_unavailable, other), "disabled plugin")
         assert_error(other.analyze("second"), 503, "plugin_disabled")
         assert_error(other.post_job("second"), 503, "plugin_disabled")
         assert asked.http.post("/v1/plugins/second/enable").status_code == 200
-        eventually(lambda other=other: other.row("second")["state"] != "UNAVAILABLE", "enabled plugin")
+        eventually(partial(is_available, other), "enabled plugin")
         assert other.analyze("second").status_code == 200
 
 
@@ -117,9 +130,9 @@ def test_what_was_said_of_a_plugin_while_nobody_listened_is_found_when_the_liste
     listeners = "datname = current_database() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')"
     execute(database, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listeners}")
     for server in pair:
-        eventually(lambda server=server: server.row("second")["state"] == "UNAVAILABLE", "disabled plugin")
+        eventually(partial(is_unavailable, server), "disabled plugin")
     assert one.http.post("/v1/plugins/second/enable").status_code == 200
-    eventually(lambda: two.row("second")["state"] != "UNAVAILABLE", "enabled plugin")
+    eventually(partial(is_available, two), "enabled plugin")
 
 
 def test_a_key_counts_for_both(pair: Pair):

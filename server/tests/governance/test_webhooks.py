@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 
 import httpx
 import pytest
@@ -35,7 +36,7 @@ class _Hooks:
 def hooks() -> Iterator[_Hooks]:
     made = _Hooks()
 
-    def take(path: str, headers: Mapping[str, str], body: bytes) -> int:
+    def take(path: str, headers: Message, body: bytes) -> int:
         made.came.append((path, headers["Sightgate-Signature"], body))
         return 503 if made.is_down else 204
 
@@ -57,7 +58,7 @@ def server(hooks: _Hooks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield started
 
 
-def _submit(server: RunningServer, webhook: object, plugin: str = "echo") -> httpx.Response:
+def _submit(server: RunningServer, webhook: str, plugin: str = "echo") -> httpx.Response:
     return server.http.post(
         "/v1/jobs", params={"plugin": plugin, "webhook": webhook}, content=PNG, headers={"content-type": "image/png"}
     )

@@ -39,7 +39,7 @@ class Client(threading.Thread):
         self._made = 0
         self._keyed: list[Callable[[], None]] = []
         self._http = httpx.Client(timeout=TIMEOUT_S, trust_env=False)
-        self._actions: Mapping[Callable[[], None], int] = {
+        self._actions: Mapping[Callable[[], None], float] = {
             self._submit: 8,
             self._submit_batch: 1,
             self._submit_again: 2,

@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 
 from support.post_receiver import receiving
 
@@ -30,7 +31,7 @@ class Receiver:
         with self._lock:
             return {job_id: list(statuses) for job_id, statuses in self._told.items()}
 
-    def take(self, _: str, headers: Mapping[str, str], body: bytes) -> int | None:
+    def take(self, _: str, headers: Message, body: bytes) -> int | None:
         """Note one call."""
         if len(body) < int(headers["Content-Length"]):
             return None  # its server was killed

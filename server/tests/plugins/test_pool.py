@@ -381,9 +381,9 @@ async def test_a_closed_pool_has_ended_everything_and_refuses(pools: Any, script
     pids = pool.pids()
     await pool.close()
     assert not any(runs(pid) for pid in pids)
-    busy_end, waiting_end = await asyncio.gather(busy, waiting, return_exceptions=True)
-    assert isinstance(busy_end, CallEnded)
-    assert isinstance(waiting_end, PluginRefused)
+    ends = await asyncio.gather(busy, waiting, return_exceptions=True)
+    assert isinstance(ends[0], CallEnded)
+    assert isinstance(ends[1], PluginRefused)
     with pytest.raises(PluginRefused) as refused:
         await pool.run_async(payload())
     assert refused.value.code == "plugin_unavailable"

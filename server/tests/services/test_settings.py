@@ -1,6 +1,7 @@
 """Settings and the rule that keeps an open server at home."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -38,7 +39,7 @@ def test_times_and_sizes_say_their_unit() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"port": 70_000}, {"port": "http"}, {"max_wait_s": 0}, {"max_waiting": -1}, {"log_format": "xml"}]
 )
-def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Settings(**wrong)
 

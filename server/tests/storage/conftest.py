@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.stores import NOW, Place, PostgresPlace, SqlitePlace
@@ -33,8 +34,13 @@ async def store(place: Place) -> AsyncIterator[JobStore]:
 def waiting() -> Callable[..., Job]:
     """Makes durable jobs that wait."""
 
-    def make(plugin: str = "ocr", **fields: object) -> Job:
-        given = {"id": new_job_id(), "status": JobStatus.PENDING, "created_at": NOW, "durable": True} | fields
+    def make(plugin: str = "ocr", **fields: Any) -> Job:
+        given: dict[str, Any] = {
+            "id": new_job_id(),
+            "status": JobStatus.PENDING,
+            "created_at": NOW,
+            "durable": True,
+        } | fields
         return Job(plugin=plugin, **given)
 
     return make
@@ -44,8 +50,13 @@ def waiting() -> Callable[..., Job]:
 def running() -> Callable[..., Job]:
     """Makes jobs as a call that somebody waits for has them."""
 
-    def make(plugin: str = "ocr", **fields: object) -> Job:
-        given = {"id": new_job_id(), "status": JobStatus.RUNNING, "created_at": NOW, "started_at": NOW} | fields
+    def make(plugin: str = "ocr", **fields: Any) -> Job:
+        given: dict[str, Any] = {
+            "id": new_job_id(),
+            "status": JobStatus.RUNNING,
+            "created_at": NOW,
+            "started_at": NOW,
+        } | fields
         return Job(plugin=plugin, **given)
 
     return make

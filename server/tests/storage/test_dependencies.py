@@ -1,7 +1,8 @@
 """Jobs that need others: they wait for their end, run after it, or fail for it, in the transaction of that end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from support.stores import add, claim, end
@@ -115,7 +116,9 @@ async def test_no_job_is_forgotten_when_what_it_needs_ends_meanwhile(store: JobS
     needed = [await add(store, waiting()) for _ in range(20)]
     await claim(store, {"ocr": 20})
     jobs = [waiting("b") for _ in range(20)]
-    work = [add(store, job, after=[one.id]) for job, one in zip(jobs, needed, strict=True)]
+    work: list[Coroutine[Any, Any, object]] = [
+        add(store, job, after=[one.id]) for job, one in zip(jobs, needed, strict=True)
+    ]
     work += [end(store, one.id) for one in needed]
     await asyncio.gather(*work[::2], *work[1::2])
     assert {job.id for job in await claim(store, {"b": 99})} == {job.id for job in jobs}

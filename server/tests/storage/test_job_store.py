@@ -72,9 +72,16 @@ async def test_a_record_and_its_end_are_the_same_job_written_together_or_apart(
         store.record_end(
             ended(job.id, JobStatus.FAILED, None, {"n": 1}, waiting_ms=1.0, running_ms=2.0, started_at=ENDED)
         )
-    end = {"status": JobStatus.FAILED, "error": {"n": 1}, "ended_at": ENDED, "started_at": ENDED}
     for job in jobs:
-        assert await store.get(job.id) == replace(job, **end, waiting_ms=1.0, running_ms=2.0)
+        assert await store.get(job.id) == replace(
+            job,
+            status=JobStatus.FAILED,
+            error={"n": 1},
+            ended_at=ENDED,
+            started_at=ENDED,
+            waiting_ms=1.0,
+            running_ms=2.0,
+        )
     assert store.lost_records == 0
 
 

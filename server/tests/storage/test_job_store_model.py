@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,12 +19,25 @@ from app.governance.job_lifecycle import IllegalTransition, JobStatus, check_tra
 from app.storage.errors import DependencyMissing, JobExists, JobMissing, KeyConflict, KeyUsed, LeaseLost
 from app.storage.job_ids import new_job_id
 from app.storage.records import AfterRule, IdempotencyKey, Job, JobEnd, JobFilter, NewJob
-from app.storage.sql_store import SqlJobStore
+from app.storage.store import JobStore
+
+
+class Fields(TypedDict):
+    """What each new job is given."""
+
+    plugin: st.SearchStrategy[str]
+    priority: st.SearchStrategy[int]
+    text: st.SearchStrategy[str]
+
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 PLUGINS = ("a", "b")
 ENDS = st.sampled_from([status for status in JobStatus if is_terminal(status)])
-FIELDS = {"plugin": st.sampled_from(PLUGINS), "priority": st.integers(-1, 1), "text": st.text("ab\n", max_size=5)}
+FIELDS: Fields = {
+    "plugin": st.sampled_from(PLUGINS),
+    "priority": st.integers(-1, 1),
+    "text": st.text("ab\n", max_size=5),
+}
 REFUSALS = (IllegalTransition, JobMissing, LeaseLost, DependencyMissing, KeyUsed, KeyConflict)
 MINUTE = timedelta(minutes=1)
 
@@ -81,8 +94,7 @@ class Model:
         check_transition(job.status, end.status)
         if job.durable and job.status is JobStatus.RUNNING:
             self.check_lease(job, end.attempt, server_id)
-        fields = {"result": end.result, "ended_at": end.ended_at, "waiting_ms": 1.0, "running_ms": 2.0}
-        self.set_end(end.job_id, end.status, **fields)
+        self.set_end(end.job_id, end.status, result=end.result, ended_at=end.ended_at, waiting_ms=1.0, running_ms=2.0)
 
     def check_lease(self, job: Job, attempt: int | None, server_id: str) -> None:
         held = job.status is JobStatus.RUNNING and job.durable and job.lease_owner == server_id
@@ -101,8 +113,14 @@ class Model:
             return
         self.outcomes[job_id][-1] = outcome
         not_before = later if later is not None and later > self.now else job.not_before
-        fields = {"not_before": not_before, "started_at": None, "lease_owner": None, "lease_until": None}
-        self.jobs[job_id] = replace(job, status=JobStatus.PENDING, **fields)
+        self.jobs[job_id] = replace(
+            job,
+            status=JobStatus.PENDING,
+            not_before=not_before,
+            started_at=None,
+            lease_owner=None,
+            lease_until=None,
+        )
 
     def cancel(self, job_id: str) -> None:
         job = self.jobs[job_id]
@@ -146,8 +164,11 @@ class StoreBesideDictionary(RuleBasedStateMachine):
     def make_place(self, folder: Path) -> Place:
         raise NotImplementedError
 
-    def open(self) -> SqlJobStore:
-        return self.runner.run(self.place.open(linger_s=0.001, clock=lambda: self.model.now))
+    def open(self) -> JobStore:
+        async def opened() -> JobStore:
+            return await self.place.open(linger_s=0.001, clock=lambda: self.model.now)
+
+        return self.runner.run(opened())
 
     def teardown(self) -> None:
         self.runner.run(self.store.close())
@@ -295,8 +316,14 @@ class StoreBesideDictionary(RuleBasedStateMachine):
 
     def begin(self, job: Job) -> None:
         old = self.model.jobs[job.id]
-        fields = {"started_at": self.model.now, "lease_owner": self.store.server_id, "lease_until": job.lease_until}
-        self.model.jobs[job.id] = replace(old, status=JobStatus.RUNNING, attempt=old.attempt + 1, **fields)
+        self.model.jobs[job.id] = replace(
+            old,
+            status=JobStatus.RUNNING,
+            attempt=old.attempt + 1,
+            started_at=self.model.now,
+            lease_owner=self.store.server_id,
+            lease_until=job.lease_until,
+        )
         self.model.outcomes[job.id].append(None)
         self.agree(job)
 

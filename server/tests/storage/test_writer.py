@@ -3,6 +3,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         writer.stop()
 
 
-def sql(text: str) -> Steps[Sequence[Sequence[object]]]:
+def sql(text: str) -> Steps[Sequence[Sequence[Any]]]:
     answer = yield Query(RawSql(text))
     return answer.rows
 

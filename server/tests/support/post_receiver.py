@@ -1,13 +1,14 @@
 """A server that gives what is posted to it to a function, for tests in threads."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def receiving(take: Callable[[str, Mapping[str, str], bytes], int | None]) -> Iterator[int]:
+def receiving(take: Callable[[str, Message, bytes], int | None]) -> Iterator[int]:
     """Give each POST's path, headers and body to ``take``, and answer its status; None: no answer. Yields the port."""
 
     class Receive(BaseHTTPRequestHandler):

@@ -83,7 +83,7 @@ class PostgresServer:
         if USER is not None:
             shutil.chown(self._folder, USER)
             shutil.chown(secret, USER)
-        command = [self._programs / "initdb", "-D", "data", "-U", "tests", "--auth=scram-sha-256", "-E", "UTF8"]
+        command = [str(self._programs / "initdb"), "-D", "data", "-U", "tests", "--auth=scram-sha-256", "-E", "UTF8"]
         made = subprocess.run(
             [*command, f"--pwfile={secret}", "--no-sync"],
             cwd=self._folder,
@@ -97,7 +97,7 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
-        asked = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        asked = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         return subprocess.run(asked, check=False).returncode == 0
 
     def _processes(self) -> list[int]:

@@ -37,7 +37,8 @@ def _read_answer(connection: socket.socket) -> httpx.Response:
         received += _some(connection, received)
     head, _, content = received.partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
-    headers = httpx.Headers([tuple(line.split(": ", 1)) for line in lines])
+    fields = (line.partition(": ") for line in lines)
+    headers = httpx.Headers([(name, value) for name, _, value in fields])
     while len(content) < int(headers["content-length"]):
         content += _some(connection, content)
     return httpx.Response(int(status.split()[1]), headers=headers, content=content)

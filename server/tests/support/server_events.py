@@ -22,7 +22,8 @@ class ServerEvent:
 
 def parse_events(lines: Iterator[str]) -> Iterator[ServerEvent]:
     """Yield the events in a stream's lines; comments are passed over."""
-    event, data, last = "message", [], None
+    event, last = "message", None
+    data: list[str] = []
     for line in lines:
         if not line:
             if data:

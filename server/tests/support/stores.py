@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import asyncpg
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage.postgres_store import PostgresJobStore
 from app.storage.records import Job, JobEnd, JobInput, JsonObject, NewJob, Released
-from app.storage.sql_store import SqlJobStore
 from app.storage.sqlite_store import SqliteJobStore
 from app.storage.store import JobStore
 from support.postgres_server import PostgresServer, open_to_others, started_postgres
@@ -73,20 +72,14 @@ async def end(
     return await store.end(ended(job_id, status, result, attempt=attempt))
 
 
-class Place(Protocol):
-    """Where a store keeps its database: it can be opened again and again."""
-
-    async def open(self, **options: Any) -> SqlJobStore:
-        """Return a store that is started."""
-
-
 class SqlitePlace:
     """A file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    async def open(self, **options: Any) -> SqlJobStore:
+    async def open(self, **options: Any) -> SqliteJobStore:
+        """Return a store that is started."""
         return await SqliteJobStore.open(self.file, **options)
 
 
@@ -99,8 +92,13 @@ class PostgresPlace:
         execute(server.url, f"CREATE DATABASE {name}")
         self.url = f"{server.url.rpartition('/')[0]}/{name}"
 
-    async def open(self, **options: Any) -> SqlJobStore:
+    async def open(self, **options: Any) -> PostgresJobStore:
+        """Return a store that is started."""
         return await PostgresJobStore.open(self.url, **options)
+
+
+# Where a store keeps its database: it can be opened again and again.
+Place = SqlitePlace | PostgresPlace
 
 
 @contextlib.contextmanager

@@ -2,14 +2,15 @@
 
 import os
 import time
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import sightgate
 
 
 class Batching(sightgate.Plugin):
     name = "batching"
-    limits: ClassVar[dict[str, Any]] = {"max_batch": 8, "batch_wait_ms": 2_000, "timeout_s": 6}
+    limits: Mapping[str, Any] = {"max_batch": 8, "batch_wait_ms": 2_000, "timeout_s": 6}
 
     def analyze(self, image: sightgate.Image, options: dict[str, Any]) -> dict[str, Any]:
         return self._answer(image, options, 1)

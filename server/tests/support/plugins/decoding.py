@@ -1,14 +1,15 @@
 """A plugin that decodes an image again and again, for two seconds of processor time."""
 
 import time
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import sightgate
 
 
 class Decoding(sightgate.Plugin):
     name = "decoding"
-    limits: ClassVar[dict[str, Any]] = {"memory_mb": 1024, "timeout_s": 100}
+    limits: Mapping[str, Any] = {"memory_mb": 1024, "timeout_s": 100}
 
     def analyze(self, image: sightgate.Image, options: dict[str, Any]) -> dict[str, Any]:
         times = 0
