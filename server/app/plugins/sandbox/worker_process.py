@@ -45,6 +45,7 @@ BODY_ALLOWANCE = 1024 * 1024
 SELF_EXIT_S = 0.25
 REMOVAL_S = 0.2
 REMEMBERED_CALLS = 256
+HEADLESS = "its main thread ended and others run on"
 _DEADLINE = "the call's own time limit passed while the plugin ran; its worker was ended"
 
 
@@ -92,7 +93,9 @@ class WorkerProcess:
         self._loop = loop
         self._memory_means = memory_means
         self._output = OutputTail(loop, launched.output)
-        self._memory = MemoryWatch(launched.process.pid, spec.memory_mb, self._too_much_memory)
+        self._memory = MemoryWatch(
+            launched.process.pid, spec.memory_mb, self._too_much_memory, lambda: self._on_end(HEADLESS)
+        )
         self._memory.start()
         self._scratch = ScratchWatch(launched.scratch, launched.process.pid, spec.scratch_mb, self._too_much_disk)
         self._scratch.start()
@@ -296,9 +299,8 @@ class WorkerProcess:
         if starved:
             return self._out_of_memory(peak_bytes)
         if status is None:
-            return CallEnded(
-                "plugin_crashed", f"the plugin's worker is unusable, {how}; it was ended", cause="protocol"
-            )
+            cause = "main_thread" if how == HEADLESS else "protocol"
+            return CallEnded("plugin_crashed", f"the plugin's worker is unusable, {how}; it was ended", cause=cause)
         said = f"the plugin's worker ended with {how_it_ended(status)}"
         return CallEnded("plugin_crashed", said, **describe_exit(status))
 
