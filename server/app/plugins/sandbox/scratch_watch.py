@@ -9,7 +9,7 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,7 +40,11 @@ class ScratchUse:
 
 
 class ScratchWatch:
-    """Looks at a worker's scratch folder four times a second, while it is watched."""
+    """Looks at a worker's scratch folder four times a second, while it is watched.
+
+    One that was found empty is not looked at again before the worker has run or the folder has changed. The folder
+    alone does not tell: a file that was never named, or was deleted while it was empty, is filled without changing it.
+    """
 
     def __init__(self, folder: Path, pid: int, limit_mb: int, on_excess: Callable[[ScratchUse], None]) -> None:
         self._folder = folder
@@ -49,7 +53,7 @@ class ScratchWatch:
         self._on_excess = on_excess
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._empty_since: int | None = None
+        self._empty_since: tuple[int, int] | None = None
 
     def start(self, after_s: float = EVERY_S) -> None:
         """Watch from now on."""
@@ -63,7 +67,7 @@ class ScratchWatch:
             self._timer.cancel()
 
     def _look(self) -> None:
-        changed = self._changed_at()
+        changed = self._last_change()
         if changed is not None and changed == self._empty_since:  # the usual case, without a thread
             self.start()
             return
@@ -71,7 +75,7 @@ class ScratchWatch:
         looking = asyncio.get_running_loop().run_in_executor(_looking, measure, self._folder, self._pid, self._limit)
         looking.add_done_callback(lambda done: self._saw(done, changed, began))
 
-    def _saw(self, done: "asyncio.Future[ScratchUse]", changed: int | None, began: float) -> None:
+    def _saw(self, done: "asyncio.Future[ScratchUse]", changed: tuple[int, int] | None, began: float) -> None:
         if self._closed or done.cancelled():
             return
         use = ScratchUse() if done.exception() is not None else done.result()
@@ -80,9 +84,10 @@ class ScratchWatch:
             self._on_excess(use)
         self.start(max(EVERY_S, (time.monotonic() - began) / _SHARE_OF_A_CORE))
 
-    def _changed_at(self) -> int | None:
-        with suppress(OSError):
-            return self._folder.stat().st_mtime_ns
+    def _last_change(self) -> tuple[int, int] | None:
+        """Return when the folder changed and how long the worker has run, in nanoseconds; None if that is not told."""
+        with suppress(OSError, OverflowError):
+            return self._folder.stat().st_mtime_ns, time.clock_gettime_ns(_processor_clock(self._pid))
         return None
 
 
@@ -102,7 +107,13 @@ def measure(folder: Path, pid: int, most_bytes: int) -> ScratchUse:
                 return ScratchUse(used, files)
     except _TooDeep:
         return ScratchUse(used, files, too_deep=True)
-    return ScratchUse(used + _held_deleted(folder, pid), files)
+    held = _held_deleted(folder, pid)
+    return ScratchUse(used + sum(held), files + len(held))
+
+
+def _processor_clock(pid: int) -> int:
+    """Return the clock of the time that a process has run, in all its threads, as the kernel numbers them."""
+    return (~pid << 3) | 2
 
 
 def _entries(top: Path) -> Iterator[os.stat_result]:
@@ -155,8 +166,8 @@ def _open(name: str, within: int) -> int | None:
     return None
 
 
-def _held_deleted(folder: Path, pid: int) -> int:
-    """Return the bytes of files on the folder's volume that the process holds open and nobody can find."""
+def _held_deleted(folder: Path, pid: int) -> Collection[int]:
+    """Return the bytes of each file on the folder's volume that the process holds open and nobody can find."""
     held: dict[int, int] = {}
     with suppress(OSError):
         volume = folder.stat().st_dev
@@ -165,7 +176,7 @@ def _held_deleted(folder: Path, pid: int) -> int:
                 found = descriptor.stat()
                 if stat.S_ISREG(found.st_mode) and found.st_nlink == 0 and found.st_dev == volume:
                     held[found.st_ino] = found.st_blocks * _BLOCK
-    return sum(held.values())
+    return held.values()
 
 
 class _TooDeep(Exception):
