@@ -71,24 +71,29 @@ class ScratchWatch:
         if changed is not None and changed == self._empty_since:  # the usual case, without a thread
             self.start()
             return
-        began = time.monotonic()
-        looking = asyncio.get_running_loop().run_in_executor(_looking, measure, self._folder, self._pid, self._limit)
-        looking.add_done_callback(lambda done: self._saw(done, changed, began))
+        looking = asyncio.get_running_loop().run_in_executor(_looking, _look, self._folder, self._pid, self._limit)
+        looking.add_done_callback(lambda done: self._saw(done, changed))
 
-    def _saw(self, done: "asyncio.Future[ScratchUse]", changed: tuple[int, int] | None, began: float) -> None:
+    def _saw(self, done: "asyncio.Future[tuple[ScratchUse, float]]", changed: tuple[int, int] | None) -> None:
         if self._closed or done.cancelled():
             return
-        use = ScratchUse() if done.exception() is not None else done.result()
+        use, took_s = (ScratchUse(), 0.0) if done.exception() is not None else done.result()
         self._empty_since = changed if use.files == 0 and use.used_bytes == 0 else None
         if use.exceeds(self._limit):
             self._on_excess(use)
-        self.start(max(EVERY_S, (time.monotonic() - began) / _SHARE_OF_A_CORE))
+        self.start(max(EVERY_S, took_s / _SHARE_OF_A_CORE))
 
     def _last_change(self) -> tuple[int, int] | None:
         """Return when the folder changed and how long the worker has run, in nanoseconds; None if that is not told."""
         with suppress(OSError, OverflowError):
             return self._folder.stat().st_mtime_ns, time.clock_gettime_ns(_processor_clock(self._pid))
         return None
+
+
+def _look(folder: Path, pid: int, most_bytes: int) -> tuple[ScratchUse, float]:
+    """Return what is in a folder, and how many seconds of a core it took to look, however long."""
+    began = time.thread_time()
+    return measure(folder, pid, most_bytes), time.thread_time() - began
 
 
 def measure(folder: Path, pid: int, most_bytes: int) -> ScratchUse:
