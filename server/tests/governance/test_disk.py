@@ -89,7 +89,7 @@ class Filling:
 
 
 def test_a_plugin_that_fills_the_disk_before_it_is_called_keeps_nothing_from_starting(tmp_path: Path):
-    home = make_home(tmp_path, "answering")
+    home = make_home(tmp_path, "answering", discovery_timeout_s=300, start_timeout_s=300)
     (home.plugins / "filling_at_import.py").write_text(FILLING_AT % ("import", "pass", "fill()"))
     (home.plugins / "filling_at_load.py").write_text(FILLING_AT % ("load", "fill()", ""))
     home.data.mkdir()

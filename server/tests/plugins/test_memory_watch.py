@@ -1,6 +1,7 @@
 """What a watch sees of a real process's memory."""
 
 import asyncio
+import resource
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.plugins.sandbox.memory_watch import MemoryWatch
+from app.plugins.sandbox.memory_watch import EVERY_S, MemoryWatch
 
 MIB = 1024 * 1024
 PATIENCE_S = 60
@@ -90,4 +91,21 @@ async def test_a_process_that_exits_with_all_its_threads_is_not_taken_for_one_wi
     await asyncio.sleep(0.2)  # some looks at what is not there any more
     watch.close()
     assert (process.returncode, heads) == (3, [])
+    ended(process)
+
+
+async def test_a_watch_that_could_not_look_at_first_looks_again() -> None:
+    process = started("import sys; held = bytes([1]) * (160 << 20); sys.stdin.read()")
+    excess: list[int] = []
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))  # no file can be opened
+    try:
+        watch = MemoryWatch(process.pid, 128, excess.append, lambda: None)
+        watch.start()
+        await asyncio.sleep(4 * EVERY_S)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    await until(lambda: excess)
+    watch.close()
+    assert min(excess) > 128 * MIB
     ended(process)

@@ -5,12 +5,15 @@ process seems to have none. What the other threads tell is taken instead, and th
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 EVERY_S = 0.05
+# What keeps the server from looking for now, and tells nothing of the process.
+SHORT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _PAGE = os.sysconf("SC_PAGESIZE")
 _MIB = 1024 * 1024
 # Fields of /proc/N/task/N/stat behind the program's name.
@@ -36,18 +39,17 @@ class MemoryWatch:
         self._on_headless = on_headless
         self._first: int | None = None
         self._timer: asyncio.TimerHandle | None = None
-        try:
-            self._statm: int | None = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            self._statm = None
+        self._statm: int | None = None
+        self._closed = False
 
     def start(self) -> None:
         """Watch from now on."""
-        if self._statm is not None and self._timer is None:
+        if not self._closed and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._look)
 
     def close(self) -> None:
         """Stop watching."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -57,24 +59,30 @@ class MemoryWatch:
 
     def grown_bytes(self) -> int:
         """Return how much more memory the process has than when this was first asked."""
-        resident = self._resident()
-        if not resident:
+        resident = 0
+        if not self._closed:
+            with suppress(OSError):
+                resident = self._resident()
+        if resident == 0:
             return 0
         if self._first is None:
             self._first = resident
         return resident - self._first
 
-    def _resident(self) -> int | None:
-        try:
-            return None if self._statm is None else int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE
-        except (OSError, IndexError, ValueError):  # the process has ended
-            return None
+    def _resident(self) -> int:
+        """Return the resident bytes as the main thread tells them. Raises OSError if the process has ended, too."""
+        if self._statm is None:
+            self._statm = os.open(f"/proc/{self._pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+        return int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE
 
     def _look(self) -> None:
         self._timer = None
-        resident = self._resident()
-        if resident is None:
-            return
+        try:
+            resident = self._resident()
+        except OSError as failed:
+            if failed.errno in SHORT_OF_FILES:
+                self.start()
+            return  # else the process has ended
         headless = False
         if resident == 0:  # its main thread has ended: alone, or as the first of all
             resident = max(_resident_of_living_threads(self._pid), default=0)

@@ -11,9 +11,11 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from app.plugins.sandbox.memory_watch import SHORT_OF_FILES
 
 EVERY_S = 0.25
 # However much is in there, looking takes at most this share of a core.
@@ -77,8 +79,9 @@ class ScratchWatch:
     def _saw(self, done: "asyncio.Future[tuple[ScratchUse, float]]", changed: tuple[int, int] | None) -> None:
         if self._closed or done.cancelled():
             return
-        use, took_s = (ScratchUse(), 0.0) if done.exception() is not None else done.result()
-        self._empty_since = changed if use.files == 0 and use.used_bytes == 0 else None
+        seen = done.exception() is None  # else the server was short of something: it looks again
+        use, took_s = done.result() if seen else (ScratchUse(), 0.0)
+        self._empty_since = changed if seen and use.files == 0 and use.used_bytes == 0 else None
         if use.exceeds(self._limit):
             self._on_excess(use)
         self.start(max(EVERY_S, took_s / _SHARE_OF_A_CORE))
@@ -97,7 +100,10 @@ def _look(folder: Path, pid: int, most_bytes: int) -> tuple[ScratchUse, float]:
 
 
 def measure(folder: Path, pid: int, most_bytes: int) -> ScratchUse:
-    """Return what is in ``folder``, or as much of it as exceeds the limits, and what process ``pid`` holds deleted."""
+    """Return what is in ``folder``, or as much of it as exceeds the limits, and what process ``pid`` holds deleted.
+
+    Raises OSError where the server itself may open no other file, and so cannot tell.
+    """
     used = files = 0
     seen: set[int] = set()
     try:
@@ -125,7 +131,7 @@ def _entries(top: Path) -> Iterator[os.stat_result]:
     """Yield what is below a folder. Folders are opened one in another, since a path may be longer than allowed."""
     way: list[_Level] = []
     try:
-        with suppress(OSError):
+        with _suppress_others():
             way.append(_Level(os.open(top, _FOLDER), []))
             yield from way[-1].list()
         while way:
@@ -151,7 +157,7 @@ class _Level:
     folders: list[str]
 
     def list(self) -> Iterator[os.stat_result]:
-        with suppress(OSError), os.scandir(self.descriptor) as entries:
+        with _suppress_others(), os.scandir(self.descriptor) as entries:
             for entry in entries:
                 with suppress(OSError):
                     yield entry.stat(follow_symlinks=False)
@@ -161,20 +167,30 @@ class _Level:
 
 def _open(name: str, within: int) -> int | None:
     for _ in range(2):
-        try:
-            return os.open(name, _FOLDER, dir_fd=within)
-        except PermissionError:  # made so that it can be written, but not be listed
-            with suppress(OSError):
+        with _suppress_others():
+            try:
+                return os.open(name, _FOLDER, dir_fd=within)
+            except PermissionError:  # made so that it can be written, but not be listed
                 os.chmod(name, stat.S_IRWXU, dir_fd=within)
-        except OSError:
-            return None
+                continue
+        return None
     return None
+
+
+@contextmanager
+def _suppress_others() -> Iterator[None]:
+    """Suppress each OSError, but for those that tell nothing of the folder: the server is short of descriptors."""
+    try:
+        yield
+    except OSError as failed:
+        if failed.errno in SHORT_OF_FILES:
+            raise
 
 
 def _held_deleted(folder: Path, pid: int) -> Collection[int]:
     """Return the bytes of each file on the folder's volume that the process holds open and nobody can find."""
     held: dict[int, int] = {}
-    with suppress(OSError):
+    with _suppress_others():
         volume = folder.stat().st_dev
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
