@@ -78,6 +78,8 @@ print(json.dumps({
         "SIOCSPGRP": tried(lambda: fcntl.ioctl(0, SIOCSPGRP, bytes(4))),
         "FIOSETOWN": tried(lambda: fcntl.ioctl(0, FIOSETOWN, bytes(4))),
     },
+    "close_range": tried(lambda: kernel.syscall(436, 1000, 1001, 0)),
+    "own descriptors": [tried(lambda: kernel.syscall(436, 1000, 1001, flags)) for flags in (2, 6)],
     "death signal": tried(lambda: kernel.prctl(kernel.PR_SET_PDEATHSIG, 0)),
     "dumpable": tried(lambda: kernel.prctl(kernel.PR_SET_DUMPABLE, 1)),
     "name": tried(lambda: kernel.prctl(15, ctypes.addressof(ctypes.create_string_buffer(b"worker")))),
@@ -137,6 +139,11 @@ def test_a_worker_schedules_itself_and_nobody_else(victim: "subprocess.Popen[byt
 def test_a_worker_stays_bound_to_its_server_and_closed_to_others(victim: "subprocess.Popen[bytes]") -> None:
     told = run(FILTERED, victim.pid, "nothing")
     assert (told["death signal"], told["dumpable"], told["name"]) == ("EPERM", "EPERM", "done")
+
+
+def test_no_thread_has_descriptors_that_the_server_does_not_see(victim: "subprocess.Popen[bytes]") -> None:
+    told = run(FILTERED, victim.pid, "nothing")
+    assert (told["close_range"], told["own descriptors"]) == ("done", ["EPERM", "EPERM"])
 
 
 def test_a_worker_that_may_start_processes_can_bind_them_to_itself(victim: "subprocess.Popen[bytes]") -> None:

@@ -29,11 +29,12 @@ from app.plugins.sandbox.pool import PoolOptions
 from app.plugins.sandbox.remove_tree import remove_tree
 from app.plugins.sandbox.standby import StandbyRules
 from app.services.analysis_service import AnalysisService
+from app.services.execution.admission_desk import AdmissionRules
 from app.services.execution.analysis_execution_service import AnalysisExecutionService
 from app.services.execution.breaker import BreakerRules
 from app.services.execution.job_execution_service import JobExecutionService, JobRules
 from app.services.execution.job_inputs import JobInputs
-from app.services.execution.plugin_execution_service import AdmissionRules, PluginExecutionService
+from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.services.grants import RunningRules
 from app.services.job_events import JobEvents
 from app.services.job_management_service import JobManagementService

@@ -1,6 +1,7 @@
 """A plugin whose worker ends by itself: the caller learns how, the worker is replaced, nobody else notices."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +84,48 @@ def test_an_input_that_crashed_a_plugin_repeatedly_is_refused_for_that_plugin_al
     assert strict.row("ending-too")["error_count"] == calls
     assert strict.result("ending-too", {}, colored(101)) == {"calls": 1}
     assert strict.result("echo", {}, image)["bytes"] == len(image)
+
+
+RESTING = """
+import os
+
+
+class Resting:
+    name = "resting"
+    limits = {"workers": 4}
+
+    def run(self, payload):
+        if payload["options"].get("crash"):
+            os._exit(3)
+        return {"ok": True}
+"""
+
+
+def test_callers_that_wait_when_a_plugin_begins_to_rest_are_told_so(tmp_path: Path):
+    with running(make_home(tmp_path, "ending", breaker_ends=1, breaker_rest_s=600)) as server:
+        assert server.result("ending")["calls"] == 1
+        with ThreadPoolExecutor(5) as pool:
+            first = pool.submit(server.analyze, "ending", {"how": "hang"})
+            eventually(lambda: server.row("ending")["in_flight"], "call in flight")
+            waiting = [pool.submit(server.analyze, "ending") for _ in range(4)]
+            assert_error(first.result(), 400, "plugin_timeout")
+            for one in waiting:
+                assert "rests" in assert_error(one.result(), 503, "plugin_unavailable")["message"]
+                assert int(one.result().headers["retry-after"]) > 500
+        row = server.row("ending")
+        assert (row["success_count"], row["health"]["rests"]) == (1, 1)
+        assert row["health"]["reason"] == "its worker ended 1 times within 60 s, last with plugin_timeout"
+
+
+def test_jobs_wait_until_a_plugin_has_rested_and_none_of_them_is_lost(tmp_path: Path):
+    home = make_home(tmp_path, breaker_ends=1, breaker_rest_s=3.0)
+    (home.plugins / "resting.py").write_text(RESTING)
+    with running(home) as server:
+        server.ended_job(server.accepted("resting", {"crash": True}))
+        assert server.row("resting")["health"]["breaker"] == "open"
+        jobs = [server.accepted("resting") for _ in range(12)]
+        assert [server.ended_job(job)["error"] for job in jobs] == 12 * [None]
+        assert server.row("resting")["health"]["breaker"] == "closed"
 
 
 def worker_ends(server: RunningServer) -> float:

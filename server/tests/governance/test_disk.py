@@ -10,6 +10,7 @@ from support.errors import assert_error
 from support.running_server import RunningServer, eventually, make_home, running
 
 WAYS = ("many files", "many names", "unlistable folder", "deep folders")
+HIDDEN_WAYS = ("deleted files", "deleted files that are filled later", "files that never had a name")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,9 @@ def test_a_plugin_that_fills_its_scratch_folder_is_ended(writing: RunningServer,
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into the descriptors of a worker")
-def test_files_that_were_deleted_and_are_still_open_count_too(writing: RunningServer):
-    assert_error(writing.analyze("writing", {"how": "deleted files"}), 400, "plugin_out_of_disk")
+@pytest.mark.parametrize("how", HIDDEN_WAYS)
+def test_files_that_nobody_can_find_and_are_still_open_count_too(writing: RunningServer, how: str):
+    assert_error(writing.analyze("writing", {"how": how}), 400, "plugin_out_of_disk")
     assert writing.result("writing")["calls"] == 1
 
 
@@ -87,7 +89,7 @@ class Filling:
 
 
 def test_a_plugin_that_fills_the_disk_before_it_is_called_keeps_nothing_from_starting(tmp_path: Path):
-    home = make_home(tmp_path, "answering")
+    home = make_home(tmp_path, "answering", discovery_timeout_s=300, start_timeout_s=300)
     (home.plugins / "filling_at_import.py").write_text(FILLING_AT % ("import", "pass", "fill()"))
     (home.plugins / "filling_at_load.py").write_text(FILLING_AT % ("load", "fill()", ""))
     home.data.mkdir()

@@ -1,10 +1,12 @@
 import textwrap
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.governance.lifecycle import Availability
+from app.plugins.sandbox.cgroups import Cgroups
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
@@ -40,7 +42,13 @@ class Pools:
         self._made: list[ProcessWorkers] = []
 
     def make(
-        self, source: Source, *, home: HomeLoop | None = None, manifest: Manifest | None = None, **more: object
+        self,
+        source: Source,
+        *,
+        home: HomeLoop | None = None,
+        manifest: Manifest | None = None,
+        cgroups: Cgroups | None = None,
+        **more: object,
     ) -> ProcessWorkers:
         """Return a pool of the plugin that is named like its file; ``more`` are limits and options of the pool."""
         limits = Limits.from_data({name: more.pop(name) for name in list(more) if name in Limits().to_data()})
@@ -52,7 +60,7 @@ class Pools:
             manifest or Manifest(source.name),
             limits,
             home,
-            PoolOptions(self._confinement, **more),  # type: ignore[arg-type]
+            PoolOptions(replace(self._confinement, cgroups=cgroups), **more),  # type: ignore[arg-type]
             lambda availability, reason: self.said.append((availability, reason)),
         )
         self._made.append(pool)

@@ -20,6 +20,7 @@ from app.governance.errors import (
 )
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.lifecycle import Availability
+from app.plugins.sandbox.cgroups import Cgroups
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.pool import PoolOptions, ProcessWorkers
@@ -268,6 +269,67 @@ async def test_a_worker_that_needs_more_memory_than_allowed_is_ended(pools: Any,
     manifest = Manifest("eater")
     pool = pools.make(write_plugin("eater", text), manifest=manifest, memory_mb=64, timeout_s=PATIENCE_S)
     assert (await ended(pool)).code == "plugin_out_of_memory"
+
+
+HEADLESS = """
+import ctypes, mmap, os, platform, signal, threading, time
+
+C = ctypes.CDLL(None)
+
+
+def grow():
+    held = []
+    for _ in range(64):  # shared pages: no data limit counts them
+        held.append(mmap.mmap(-1, 8 << 20))
+        held[-1].write(bytes(8 << 20))
+    time.sleep(600)
+
+
+def end_main_thread(later):
+    while not os.path.exists(later):
+        time.sleep(0.005)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+    time.sleep(600)
+
+
+class Headless:
+    name = "headless"
+
+    def run(self, payload):
+        later = payload["options"].get("later")
+        if later is None:
+            threading.Thread(target=grow).start()
+            C.syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
+        C.signal(signal.SIGUSR1, ctypes.cast(C.pthread_exit, ctypes.c_void_p))
+        threading.Thread(target=end_main_thread, args=(later,)).start()
+        return {"pid": os.getpid()}
+"""
+
+
+@pytest.mark.parametrize("in_a_group", [False, True])
+async def test_a_worker_whose_main_thread_alone_has_ended_is_ended(
+    pools: Any, write_plugin: WritePlugin, in_a_group: bool
+) -> None:
+    groups = Cgroups.detect() if in_a_group else None
+    if in_a_group and groups is None:
+        pytest.skip("this server may make no control groups")
+    pool = pools.make(write_plugin("headless", HEADLESS), cgroups=groups, memory_mb=128, timeout_s=PATIENCE_S)
+    await pool.warm_up()
+    (pid,) = pool.pids()
+    end = await ended(pool)
+    assert (end.code, end.details.get("cause")) in [("plugin_crashed", "main_thread"), ("plugin_out_of_memory", None)]
+    assert not runs(pid)
+
+
+async def test_a_worker_whose_main_thread_ends_between_calls_is_replaced(
+    pools: Any, write_plugin: WritePlugin, tmp_path: Path
+) -> None:
+    pool, later = pools.make(write_plugin("headless", HEADLESS)), tmp_path / "later"
+    pid = (await pool.run_async(payload(later=str(later))))["pid"]
+    later.touch()
+    assert await until(lambda: pool.worker_count == 0 and not runs(pid))
+    assert pool.figures.ended_idle == 1
+    assert (await pool.run_async(payload(later=str(tmp_path / "never"))))["pid"] != pid
 
 
 async def test_after_a_timeout_nothing_of_the_call_is_left(pools: Any, scripted: Source, tmp_path: Path) -> None:

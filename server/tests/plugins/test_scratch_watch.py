@@ -1,6 +1,7 @@
 """What is found in a scratch folder, however it is hidden."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,19 @@ def test_it_stops_looking_at_the_limits(tmp_path: Path) -> None:
     for number in range(MOST_FILES + 10):
         (tmp_path / f"empty-{number}").touch()
     assert measure(tmp_path, 0, MUCH).exceeds(MUCH)
+
+
+def test_it_does_not_take_a_folder_for_empty_that_it_cannot_open(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    fill(tmp_path / "inner" / "file")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            measure(tmp_path, 0, MUCH)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert used(tmp_path)[0] >= MIB
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into the descriptors of a worker")

@@ -16,8 +16,9 @@ from app.plugins.loader.plugin_registry import PluginRecord, PluginRegistry
 from app.plugins.runtime.tool_runner import ToolRunner
 from app.plugins.sandbox.embedded import AT_ONCE
 from app.plugins.sandbox.workers import Workers
+from app.services.execution.admission_desk import AdmissionRules
 from app.services.execution.breaker import BreakerRules
-from app.services.execution.plugin_execution_service import AdmissionRules, PluginExecutionService
+from app.services.execution.plugin_execution_service import PluginExecutionService
 from sightgate.check import sample_png
 from sightgate.manifest import Manifest
 
@@ -280,6 +281,115 @@ async def test_while_one_tries_the_others_are_refused() -> None:
     desk.tasks.ends[0].set_result({"n": 0})
     await trial
     assert code_of(await desk.call()) is None
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_those_who_wait_for_a_seat_when_it_begins_to_rest_are_refused_at_once(patient: bool) -> None:
+    desk = Desk(ends=1)
+    desk.tasks._capacity = 2
+    running = [desk.start(number) for number in range(2)]
+    await settle()
+    waiting = [desk.start(number, patient=patient) for number in range(2, 5)]
+    await settle()
+    assert desk.service.waiting == 3
+    desk.tasks.ends[0].set_exception(CallEnded("plugin_timeout"))
+    for answer in await asyncio.gather(*waiting):
+        assert code_of(answer) == "plugin_unavailable"
+        assert answer[1]["error"]["details"]["retry_after_s"] == 30.0
+    assert (desk.tasks.begun, desk.service.waiting) == ([0, 1], 0)
+    assert desk.counted.refusals == 3 * [("ant", "plugin_unavailable")]
+    desk.tasks.ends[1].set_result({"n": 1})
+    assert [code_of(answer) for answer in await asyncio.gather(*running)] == ["plugin_timeout", None]
+    desk.clock.now += 30
+    assert code_of(await desk.call()) is None
+    assert desk.service.free_seats("ant") == 2
+
+
+async def test_one_whose_seat_comes_as_it_begins_to_rest_does_not_begin() -> None:
+    desk = Desk(ends=2)
+    desk.tasks._capacity = 2
+    calls = [desk.start(number) for number in range(3)]
+    await settle()
+    for number in range(2):  # the first end gives the seat on, the second one makes it rest
+        desk.tasks.ends[number].set_exception(CallEnded("plugin_crashed"))
+    answers = await asyncio.gather(*calls)
+    assert [code_of(answer) for answer in answers] == ["plugin_crashed", "plugin_crashed", "plugin_unavailable"]
+    assert desk.tasks.begun == [0, 1]
+    desk.clock.now += 30
+    assert code_of(await desk.call(image=sample_png(9, 9))) is None
+    assert desk.service.free_seats("ant") == 2
+
+
+async def test_those_who_wait_for_a_worker_that_cannot_be_started_are_refused() -> None:
+    desk = Desk()
+    desk.tasks.on_refusal = lambda: desk.registry.set_availability("ant", Availability.UNAVAILABLE, "no model")
+    running = desk.start(0)
+    await settle()
+    asker, waiting = asyncio.create_task(desk.call(refuse=True)), desk.start(1)
+    await settle()
+    desk.tasks.ends[0].set_result({"n": 0})
+    answers = await asyncio.gather(running, asker, waiting)
+    assert [code_of(answer) for answer in answers] == [None, "plugin_unavailable", "plugin_unavailable"]
+    assert desk.tasks.begun == [0, None]
+
+
+async def test_one_that_waits_while_its_plugin_is_disabled_does_not_begin() -> None:
+    desk = Desk()
+    running, waiting = desk.start(0), desk.start(1)
+    await settle()
+    desk.registry.set_availability("ant", Availability.UNAVAILABLE, "by the operator", "plugin_disabled")
+    desk.tasks.ends[0].set_result({"n": 0})
+    assert [code_of(answer) for answer in await asyncio.gather(running, waiting)] == [None, "plugin_disabled"]
+    assert desk.tasks.begun == [0]
+
+
+@pytest.mark.parametrize("image", [PNG, PNG + bytes(HASHED_AT_ONCE)])
+async def test_one_that_waits_while_its_input_comes_into_quarantine_does_not_begin(image: bytes) -> None:
+    desk = Desk(ends=100, quarantine_after=1)
+    calls = [desk.start(number, image=image) for number in range(3)]
+    other = desk.start(3, image=sample_png(9, 9))
+    await settle()
+    desk.tasks.ends[0].set_exception(CallEnded("plugin_crashed"))
+    answers = await asyncio.gather(*calls)
+    assert [code_of(answer) for answer in answers] == ["plugin_crashed", "input_quarantined", "input_quarantined"]
+    await settle()
+    desk.tasks.ends[3].set_result({"n": 3})
+    assert code_of(await other) is None
+    assert desk.tasks.begun == [0, 3]
+
+
+async def test_a_call_that_tries_may_have_to_wait_for_its_seat() -> None:
+    desk = Desk(ends=1)
+    desk.tasks._capacity = 2
+    before = desk.start(0)
+    await settle()
+    await desk.call(code="plugin_timeout")
+    desk.tasks._capacity = 1
+    desk.clock.now += 30
+    trial = desk.start(1)
+    await settle()
+    assert code_of(await desk.call()) == "plugin_unavailable"
+    desk.tasks.ends[0].set_result({"n": 0})
+    await settle()
+    assert (desk.tasks.begun, desk.service.health("ant").breaker) == ([0, None, 1], "half-open")
+    desk.tasks.ends[1].set_result({"n": 1})
+    assert [code_of(answer) for answer in await asyncio.gather(before, trial)] == [None, None]
+    assert desk.service.health("ant").breaker == "closed"
+
+
+async def test_after_a_rest_there_is_one_seat_for_the_call_that_tries() -> None:
+    desk = Desk(ends=1)
+    desk.tasks._capacity = 4
+    await desk.call(code="plugin_timeout")
+    assert desk.service.free_seats("ant", ahead=8) == 0
+    desk.clock.now += 30
+    assert desk.service.free_seats("ant", ahead=8) == 1
+    trial = desk.start(0)
+    await settle()
+    assert desk.service.free_seats("ant", ahead=8) == 0
+    desk.tasks.ends[0].set_result({"n": 0})
+    await trial
+    assert desk.service.free_seats("ant", ahead=8) == 12
 
 
 async def test_a_burst_of_calls_whose_workers_end_is_one_rest() -> None:

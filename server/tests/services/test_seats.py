@@ -120,13 +120,41 @@ async def test_with_fewer_seats_than_sitters_a_release_frees_none() -> None:
     seats.try_take()
     waiter = asyncio.create_task(seats.wait(None, None))
     await settle()
-    seats.capacity = 1
+    seats.resize(1)
     seats.release()
     await settle()
     assert (seats.taken, waiter.done()) == (1, False)
     seats.release()
     await waiter
     assert seats.taken == 1
+
+
+async def test_seats_that_are_added_go_to_those_who_wait() -> None:
+    seats = Seats(1)
+    seats.try_take()
+    waiters = [asyncio.create_task(seats.wait(None, None)) for _ in range(3)]
+    await settle()
+    seats.resize(3)
+    await settle()
+    assert [waiter.done() for waiter in waiters] == [True, True, False]
+    assert (seats.taken, seats.waiting, seats.try_take()) == (3, 1, False)
+    seats.release()
+    await asyncio.gather(*waiters)
+    assert (seats.taken, seats.waiting) == (3, 0)
+
+
+async def test_those_who_are_sent_away_are_told_why_and_keep_no_place() -> None:
+    seats = Seats(1)
+    seats.try_take()
+    waiters = [asyncio.create_task(seats.wait(None, None)) for _ in range(3)]
+    await settle()
+    seats.send_away(lambda: PluginRefused("plugin_unavailable", "it rests"))
+    waiters[0].cancel()  # before it has heard of it
+    ends = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError, PluginRefused, PluginRefused]
+    assert (seats.taken, seats.waiting) == (1, 0)
+    seats.release()
+    assert (seats.taken, seats.try_take()) == (0, True)
 
 
 async def test_whatever_happens_no_seat_is_lost_and_none_is_given_twice() -> None:

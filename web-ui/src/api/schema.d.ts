@@ -759,7 +759,7 @@ export interface components {
             ended_at: string | null;
             /**
              * Outcome
-             * @description null while it runs. interrupted: its server died; handed_back: its server stopped.
+             * @description null while it runs. interrupted: its server died; handed_back: its server stopped, or its plugin rested.
              */
             outcome: ("SUCCESS" | "FAILED" | "CANCELLED" | "interrupted" | "retried" | "handed_back") | null;
             /** Error Code */

@@ -16,10 +16,10 @@ from sightgate.sandbox.kernel import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_S
 MODE_FILTER = 2
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LOAD, _EQUAL, _GREATER_EQUAL, _SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_CLONE_THREAD = 0x10000
+_CLONE_FILES, _CLONE_THREAD = 0x400, 0x10000
 _X32_BIT = 0x40000000
-# Offsets in struct seccomp_data: number, architecture, low halves of the first two arguments (little endian).
-_NUMBER, _ARCHITECTURE, _FIRST, _SECOND = 0, 4, 16, 24
+# Offsets in struct seccomp_data: number, architecture, low halves of the first three arguments (little endian).
+_NUMBER, _ARCHITECTURE, _FIRST, _SECOND, _THIRD = 0, 4, 16, 24, 32
 _PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -84,6 +84,8 @@ ALWAYS: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
+# With a flag that gives the calling thread descriptors of its own, where the server would not see what it holds open.
+_CLOSE_RANGE, _OWN_DESCRIPTORS = 436, (2, 2 | 4)
 _KILL = {"x86_64": (62, 234), "aarch64": (129, 131)}  # kill, tgkill: to the process itself only
 # What takes a process by its number, to slow it or to bind it: the process itself only, as 0 or by its number. A filter
 # cannot tell the numbers of its own threads from those of other processes: a thread names itself by 0.
@@ -134,7 +136,14 @@ def build(machine: str, pid: int, *, network: bool, processes: bool) -> bytes:
     if not processes:
         # The C library falls back to clone, whose flags a filter can see: threads yes, processes no.
         lines += [_line(_EQUAL, _CLONE3, 0, 1), _fail(errno.ENOSYS)]
-        lines += _where(_CLONE[machine], [_line(_LOAD, _FIRST), _line(_SET, _CLONE_THREAD, 1, 0), _fail(errno.EPERM)])
+        needed = [
+            _line(_SET, _CLONE_THREAD, 1, 0),
+            _fail(errno.EPERM),
+            _line(_SET, _CLONE_FILES, 1, 0),
+            _fail(errno.EPERM),
+        ]
+        lines += _where(_CLONE[machine], [_line(_LOAD, _FIRST), *needed])
+        lines += _where(_CLOSE_RANGE, _none_of(_THIRD, _OWN_DESCRIPTORS))
         for number in _KILL[machine]:
             lines += _where(number, _only(_FIRST, (pid,)))
         for number, commands in _OWNER_OF_A_FILE[machine].items():

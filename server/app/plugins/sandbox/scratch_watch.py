@@ -9,11 +9,13 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from app.plugins.sandbox.memory_watch import SHORT_OF_FILES
 
 EVERY_S = 0.25
 # However much is in there, looking takes at most this share of a core.
@@ -40,7 +42,11 @@ class ScratchUse:
 
 
 class ScratchWatch:
-    """Looks at a worker's scratch folder four times a second, while it is watched."""
+    """Looks at a worker's scratch folder four times a second, while it is watched.
+
+    One that was found empty is not looked at again before the worker has run or the folder has changed. The folder
+    alone does not tell: a file that was never named, or was deleted while it was empty, is filled without changing it.
+    """
 
     def __init__(self, folder: Path, pid: int, limit_mb: int, on_excess: Callable[[ScratchUse], None]) -> None:
         self._folder = folder
@@ -49,7 +55,7 @@ class ScratchWatch:
         self._on_excess = on_excess
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._empty_since: int | None = None
+        self._empty_since: tuple[int, int] | None = None
 
     def start(self, after_s: float = EVERY_S) -> None:
         """Watch from now on."""
@@ -63,31 +69,41 @@ class ScratchWatch:
             self._timer.cancel()
 
     def _look(self) -> None:
-        changed = self._changed_at()
+        changed = self._last_change()
         if changed is not None and changed == self._empty_since:  # the usual case, without a thread
             self.start()
             return
-        began = time.monotonic()
-        looking = asyncio.get_running_loop().run_in_executor(_looking, measure, self._folder, self._pid, self._limit)
-        looking.add_done_callback(lambda done: self._saw(done, changed, began))
+        looking = asyncio.get_running_loop().run_in_executor(_looking, _look, self._folder, self._pid, self._limit)
+        looking.add_done_callback(lambda done: self._saw(done, changed))
 
-    def _saw(self, done: "asyncio.Future[ScratchUse]", changed: int | None, began: float) -> None:
+    def _saw(self, done: "asyncio.Future[tuple[ScratchUse, float]]", changed: tuple[int, int] | None) -> None:
         if self._closed or done.cancelled():
             return
-        use = ScratchUse() if done.exception() is not None else done.result()
-        self._empty_since = changed if use.files == 0 and use.used_bytes == 0 else None
+        seen = done.exception() is None  # else the server was short of something: it looks again
+        use, took_s = done.result() if seen else (ScratchUse(), 0.0)
+        self._empty_since = changed if seen and use.files == 0 and use.used_bytes == 0 else None
         if use.exceeds(self._limit):
             self._on_excess(use)
-        self.start(max(EVERY_S, (time.monotonic() - began) / _SHARE_OF_A_CORE))
+        self.start(max(EVERY_S, took_s / _SHARE_OF_A_CORE))
 
-    def _changed_at(self) -> int | None:
-        with suppress(OSError):
-            return self._folder.stat().st_mtime_ns
+    def _last_change(self) -> tuple[int, int] | None:
+        """Return when the folder changed and how long the worker has run, in nanoseconds; None if that is not told."""
+        with suppress(OSError, OverflowError):
+            return self._folder.stat().st_mtime_ns, time.clock_gettime_ns(_processor_clock(self._pid))
         return None
 
 
+def _look(folder: Path, pid: int, most_bytes: int) -> tuple[ScratchUse, float]:
+    """Return what is in a folder, and how many seconds of a core it took to look, however long."""
+    began = time.thread_time()
+    return measure(folder, pid, most_bytes), time.thread_time() - began
+
+
 def measure(folder: Path, pid: int, most_bytes: int) -> ScratchUse:
-    """Return what is in ``folder``, or as much of it as exceeds the limits, and what process ``pid`` holds deleted."""
+    """Return what is in ``folder``, or as much of it as exceeds the limits, and what process ``pid`` holds deleted.
+
+    Raises OSError where the server itself may open no other file, and so cannot tell.
+    """
     used = files = 0
     seen: set[int] = set()
     try:
@@ -102,14 +118,20 @@ def measure(folder: Path, pid: int, most_bytes: int) -> ScratchUse:
                 return ScratchUse(used, files)
     except _TooDeep:
         return ScratchUse(used, files, too_deep=True)
-    return ScratchUse(used + _held_deleted(folder, pid), files)
+    held = _held_deleted(folder, pid)
+    return ScratchUse(used + sum(held), files + len(held))
+
+
+def _processor_clock(pid: int) -> int:
+    """Return the clock of the time that a process has run, in all its threads, as the kernel numbers them."""
+    return (~pid << 3) | 2
 
 
 def _entries(top: Path) -> Iterator[os.stat_result]:
     """Yield what is below a folder. Folders are opened one in another, since a path may be longer than allowed."""
     way: list[_Level] = []
     try:
-        with suppress(OSError):
+        with _suppress_others():
             way.append(_Level(os.open(top, _FOLDER), []))
             yield from way[-1].list()
         while way:
@@ -135,7 +157,7 @@ class _Level:
     folders: list[str]
 
     def list(self) -> Iterator[os.stat_result]:
-        with suppress(OSError), os.scandir(self.descriptor) as entries:
+        with _suppress_others(), os.scandir(self.descriptor) as entries:
             for entry in entries:
                 with suppress(OSError):
                     yield entry.stat(follow_symlinks=False)
@@ -145,27 +167,37 @@ class _Level:
 
 def _open(name: str, within: int) -> int | None:
     for _ in range(2):
-        try:
-            return os.open(name, _FOLDER, dir_fd=within)
-        except PermissionError:  # made so that it can be written, but not be listed
-            with suppress(OSError):
+        with _suppress_others():
+            try:
+                return os.open(name, _FOLDER, dir_fd=within)
+            except PermissionError:  # made so that it can be written, but not be listed
                 os.chmod(name, stat.S_IRWXU, dir_fd=within)
-        except OSError:
-            return None
+                continue
+        return None
     return None
 
 
-def _held_deleted(folder: Path, pid: int) -> int:
-    """Return the bytes of files on the folder's volume that the process holds open and nobody can find."""
+@contextmanager
+def _suppress_others() -> Iterator[None]:
+    """Suppress each OSError, but for those that tell nothing of the folder: the server is short of descriptors."""
+    try:
+        yield
+    except OSError as failed:
+        if failed.errno in SHORT_OF_FILES:
+            raise
+
+
+def _held_deleted(folder: Path, pid: int) -> Collection[int]:
+    """Return the bytes of each file on the folder's volume that the process holds open and nobody can find."""
     held: dict[int, int] = {}
-    with suppress(OSError):
+    with _suppress_others():
         volume = folder.stat().st_dev
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
                 found = descriptor.stat()
                 if stat.S_ISREG(found.st_mode) and found.st_nlink == 0 and found.st_dev == volume:
                     held[found.st_ino] = found.st_blocks * _BLOCK
-    return sum(held.values())
+    return held.values()
 
 
 class _TooDeep(Exception):

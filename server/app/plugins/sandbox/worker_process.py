@@ -3,20 +3,16 @@
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
-from app.governance.errors import (
-    CallEnded,
-    GovernedError,
-    OutputValidationError,
-)
+from app.governance.errors import CallEnded, GovernedError, OutputValidationError
 from app.governance.execution_context import ExecutionContext
 from app.governance.isolation import Isolation, isolation_from
+from app.plugins.sandbox.calls_in_flight import CallsInFlight, Reply, WorkerGone
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.launch import Launched, describe_exit, how_it_ended, launch
 from app.plugins.sandbox.memory_watch import MemoryWatch
@@ -28,15 +24,12 @@ from app.plugins.sandbox.worker_connection import LEFT, WorkerConnection, to_jso
 from app.plugins.sandbox.worker_failure import WorkerFailure, error_of
 from sightgate.protocol import (
     CALL,
-    ERROR,
     OUT_OF_MEMORY,
-    PROGRESS,
     READY,
     RESULT,
     SANDBOX,
     STOP,
     Header,
-    ProtocolError,
     encode_frame_head,
 )
 
@@ -44,20 +37,7 @@ from sightgate.protocol import (
 BODY_ALLOWANCE = 1024 * 1024
 SELF_EXIT_S = 0.25
 REMOVAL_S = 0.2
-REMEMBERED_CALLS = 256
-_DEADLINE = "the call's own time limit passed while the plugin ran; its worker was ended"
-
-
-Reply: TypeAlias = "asyncio.Future[tuple[Header, bytes]]"
-
-
-class WorkerGone(Exception):
-    """The worker closed its connection or broke the protocol while something was awaited from it."""
-
-    @property
-    def left(self) -> bool:
-        """Whether it closed its connection by itself: how it ended tells why."""
-        return str(self) == LEFT
+HEADLESS = "its main thread ended and others run on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +72,18 @@ class WorkerProcess:
         self._loop = loop
         self._memory_means = memory_means
         self._output = OutputTail(loop, launched.output)
-        self._memory = MemoryWatch(launched.process.pid, spec.memory_mb, self._too_much_memory)
+        self._memory = MemoryWatch(
+            launched.process.pid, spec.memory_mb, self._too_much_memory, lambda: self._on_end(HEADLESS)
+        )
         self._memory.start()
         self._scratch = ScratchWatch(launched.scratch, launched.process.pid, spec.scratch_mb, self._too_much_disk)
         self._scratch.start()
         self._transport: asyncio.Transport | None = None
         self._connection: WorkerConnection | None = None
-        self._replies: dict[str, Reply] = {}
-        self._contexts: dict[str, ExecutionContext] = {}
-        self._gone: str | None = None
-        # Calls that ended here, so that a second answer to one of them is known for what it is.
-        self._answered: deque[str] = deque(maxlen=REMEMBERED_CALLS)
-        self._condemned = False
+        self._owed = CallsInFlight(loop)
         self._ended: asyncio.Task[int] | None = None
         # Before it is connected: a quick worker, or a slow loop, and these come before anybody waits for them.
-        self._first_words = (self._expect(SANDBOX), self._expect(READY))
+        self._first_words = (self._owed.expect(SANDBOX), self._owed.expect(READY))
 
     @classmethod
     async def start(cls, spec: WorkerSpec, confinement: Confinement) -> "WorkerProcess":
@@ -131,7 +108,7 @@ class WorkerProcess:
     async def _connect(self) -> None:
         limit = self.spec.max_result_bytes + BODY_ALLOWANCE
         self._transport, self._connection = await self._loop.create_unix_connection(
-            lambda: WorkerConnection(self._on_frame, self._on_end, limit), sock=self._launched.connection
+            lambda: WorkerConnection(self._owed.take_frame, self._on_end, limit), sock=self._launched.connection
         )
 
     @property
@@ -140,14 +117,15 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        return self._gone is None and self._ended is None and not self._condemned and not self._within_a_frame
+        owed = self._owed
+        return owed.gone is None and self._ended is None and not owed.condemned and not self._within_a_frame
 
     @property
     def fault(self) -> str:
         """Return why a worker that was not asked to end is of no more use."""
-        if self._gone is not None:
-            return self._gone
-        return "it answered a call twice" if self._condemned else "it left a frame unfinished"
+        if self._owed.gone is not None:
+            return self._owed.gone
+        return "it answered a call twice" if self._owed.condemned else "it left a frame unfinished"
 
     @property
     def _within_a_frame(self) -> bool:
@@ -183,8 +161,8 @@ class WorkerProcess:
         On a timeout, and when the caller is cancelled, the worker's processes are gone before this returns.
         """
         self.calls += 1
-        reply = self._expect(call.id, call.context)
-        timer = self._limit(reply, timeout_s, call.context.deadline if call.context is not None else None)
+        reply = self._owed.expect(call.id, call.context)
+        timer = self._owed.limit(reply, timeout_s, call.context.deadline if call.context is not None else None)
         try:
             self._send_call(call, 1)
             header, body = await reply
@@ -205,8 +183,8 @@ class WorkerProcess:
         cancelled, the worker is ended.
         """
         self.calls += len(calls)
-        replies = [self._expect(call.id, call.context) for call in calls]
-        timers = [self._limit(reply, timeout_s, None) for reply in replies]
+        replies = [self._owed.expect(call.id, call.context) for call in calls]
+        timers = [self._owed.limit(reply, timeout_s, None) for reply in replies]
         try:
             for call in calls:
                 self._send_call(call, len(calls))
@@ -228,7 +206,7 @@ class WorkerProcess:
 
     def serves(self, call_id: str) -> bool:
         """Tell whether this call is in flight here."""
-        return call_id in self._replies
+        return call_id in self._owed
 
     async def end(self) -> int:
         """Kill the worker and all it started; return its exit status. Safe to call again."""
@@ -250,31 +228,17 @@ class WorkerProcess:
 
     def cancel_calls(self) -> None:
         """Fail what is in flight as cancelled; the worker is ended by whoever awaits it."""
-        for reply in self._replies.values():
-            _fail(reply, CallEnded("cancelled"))
-
-    def _limit(self, reply: Reply, timeout_s: float, deadline: float | None) -> asyncio.TimerHandle:
-        """Fail the reply when the plugin's time is up, or the caller's, if that is sooner."""
-        ends = self._loop.time() + timeout_s
-        if deadline is not None and deadline < ends:
-            # The caller's own limit says nothing of the plugin's health.
-            return self._loop.call_at(deadline, _end_at_deadline, reply)
-        return self._loop.call_at(ends, _time_out, reply, timeout_s)
+        self._owed.fail(CallEnded("cancelled"))
 
     def _too_much_memory(self, resident: int) -> None:
-        failure = self._out_of_memory(resident)
-        for reply in self._replies.values():
-            _fail(reply, failure)
-        if not self._replies:  # between calls: nobody is told, the worker is replaced
+        if not self._owed.fail(self._out_of_memory(resident)):  # between calls: nobody is told, the worker is replaced
             self._on_end("it had more memory than it may")
 
     def _too_much_disk(self, use: ScratchUse) -> None:
         used_mb, most = round(use.used_bytes / 1024 / 1024), self.spec.scratch_mb
         said = f"the plugin kept more in its scratch folder than the {most} MiB and {MOST_FILES:,} files it may"
         failure = CallEnded("plugin_out_of_disk", f"{said}; its worker was ended", limit_mb=most, used_mb=used_mb)
-        for reply in self._replies.values():
-            _fail(reply, failure)
-        if not self._replies:
+        if not self._owed.fail(failure):
             self._on_end("it kept more in its scratch folder than it may")
 
     def _out_of_memory(self, peak_bytes: int) -> CallEnded:
@@ -284,7 +248,7 @@ class WorkerProcess:
 
     async def _crashed(self) -> CallEnded:
         """Return how the worker ended: by itself if it is doing so, else by our hand because it is of no use."""
-        how = self._gone or "it left"
+        how = self._owed.gone or "it left"
         status = None
         if how == LEFT:  # else it is we who broke off, and how it ends now says nothing
             with contextlib.suppress(TimeoutError):
@@ -296,9 +260,8 @@ class WorkerProcess:
         if starved:
             return self._out_of_memory(peak_bytes)
         if status is None:
-            return CallEnded(
-                "plugin_crashed", f"the plugin's worker is unusable, {how}; it was ended", cause="protocol"
-            )
+            cause = "main_thread" if how == HEADLESS else "protocol"
+            return CallEnded("plugin_crashed", f"the plugin's worker is unusable, {how}; it was ended", cause=cause)
         said = f"the plugin's worker ended with {how_it_ended(status)}"
         return CallEnded("plugin_crashed", said, **describe_exit(status))
 
@@ -318,58 +281,16 @@ class WorkerProcess:
             head = encode_frame_head({**header, "shared_at": start}, len(options), to_json)
             self._transport.write(head + options)
 
-    def _expect(self, key: str, context: ExecutionContext | None = None) -> Reply:
-        reply = self._replies[key] = self._loop.create_future()
-        if context is not None:
-            self._contexts[key] = context
-        if self._gone is not None:
-            reply.set_exception(WorkerGone(self._gone))
-        return reply
-
     def _forget(self, key: str) -> None:
-        self._replies.pop(key, None)
-        self._contexts.pop(key, None)
-        self._answered.append(key)
-        if not self._replies and self._launched.segment is not None and self._ended is None:
+        self._owed.forget(key)
+        if not self._owed and self._launched.segment is not None and self._ended is None:
             self._launched.segment.clear()
 
-    def _on_frame(self, header: Header, body: bytes) -> None:
-        kind = header["kind"]
-        if kind == PROGRESS:
-            self._report(header)
-            return
-        first = kind in (SANDBOX, READY)
-        key = kind if first else str(header.get("call"))
-        reply = self._replies.get(key) if first or kind in (RESULT, ERROR) else None
-        if (reply is None or reply.done()) and self._is_second_answer(kind, key):
-            # The call that is in flight is not to blame: it may end, and the worker with it.
-            self._condemned = True
-            return
-        if reply is None or reply.done():
-            raise ProtocolError(f"a {kind!r:.40} that nobody waits for")
-        if first:
-            self._forget(key)
-        reply.set_result((header, body))
-
-    def _is_second_answer(self, kind: str, key: str) -> bool:
-        """Tell whether a frame answers a call that had its answer, while another call waits for its own."""
-        known = kind in (RESULT, ERROR) and (key in self._answered or key in self._replies)
-        return known and any(not reply.done() for reply in self._replies.values())
-
-    def _report(self, header: Header) -> None:
-        context = self._contexts.get(str(header.get("call")))
-        if context is not None and context.progress is not None:
-            with contextlib.suppress(TypeError, ValueError, KeyError):
-                done, total = float(header["done"]), float(header["total"])
-                context.progress(context.call_id, done, total, str(header["message"])[:500])
-
     def _on_end(self, how: str) -> None:
-        if self._gone is not None:
+        if self._owed.gone is not None:
             return
-        self._gone = how
-        for reply in self._replies.values():
-            _fail(reply, WorkerGone(how))
-        if not self._replies and self.on_gone is not None:
+        self._owed.gone = how
+        if not self._owed.fail(WorkerGone(how)) and self.on_gone is not None:
             self.on_gone(self)
 
     def _answer_of(self, reply: Reply) -> Any:
@@ -411,19 +332,3 @@ class WorkerProcess:
             # A plugin can leave so much that its removal takes long: nobody waits for all of that.
             removal = self._loop.run_in_executor(None, remove_tree, self._launched.scratch)
             await asyncio.wait({removal}, timeout=REMOVAL_S)
-
-
-def _fail(reply: Reply, failure: Exception) -> None:
-    if not reply.done():
-        reply.set_exception(failure)
-        reply.exception()  # it may be that nobody waits for it any more: that is no news for the log
-
-
-# The timers make their errors when they fire: an exception costs more than the rest of a call's set-up.
-def _time_out(reply: Reply, timeout_s: float) -> None:
-    said = f"the plugin did not answer within {timeout_s:g} s; its worker was ended"
-    _fail(reply, CallEnded("plugin_timeout", said, limit_s=timeout_s))
-
-
-def _end_at_deadline(reply: Reply) -> None:
-    _fail(reply, CallEnded("deadline_exceeded", _DEADLINE))

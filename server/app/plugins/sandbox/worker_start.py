@@ -6,9 +6,10 @@ import structlog
 
 from app.governance.errors import CallEnded
 from app.governance.lifecycle import Availability
+from app.plugins.sandbox.calls_in_flight import WorkerGone
 from app.plugins.sandbox.confinement import Confinement, WorkerSpec
 from app.plugins.sandbox.launch import how_it_ended
-from app.plugins.sandbox.worker_process import WorkerGone, WorkerProcess
+from app.plugins.sandbox.worker_process import WorkerProcess
 from sightgate.manifest import Manifest, ManifestError
 
 log = structlog.get_logger("sightgate.workers")

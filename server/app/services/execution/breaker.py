@@ -99,7 +99,7 @@ class Breaker:
         self._ends.append(self._clock())
         if len(self._ends) < self._rules.ends or self._ends[-1] - self._ends[0] > self._rules.within_s:
             return False
-        self.open(f"its worker ended {len(self._ends)} times in a row, last with {code}")
+        self.open(f"its worker ended {len(self._ends)} times within {self._rules.within_s:g} s, last with {code}")
         return True
 
     def open(self, reason: str) -> None:

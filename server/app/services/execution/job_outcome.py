@@ -29,6 +29,11 @@ class JobOutcome:
         return code
 
     @property
+    def rests(self) -> bool:
+        """Whether the plugin was not called because it rests: nothing is wrong with the job."""
+        return self.code == "plugin_unavailable" and "retry_after_s" in self.envelope["error"]["details"]
+
+    @property
     def status(self) -> JobStatus:
         """The status of a job that ended so."""
         if not self.envelope:

@@ -257,6 +257,9 @@ class JobRuns:
             how = "handed_back" if run.fate is Fate.HAND_BACK else "interrupted"
             await self._put_back(run, how, None if how == "handed_back" else "interrupted", None)
             return None
+        if outcome.rests:  # it was claimed as the rest began: its place is in the store, as that of all others
+            await self._put_back(run, "handed_back", None, None)
+            return None
         if code is not None and code != "cancelled":
             again_at = await self._again_at(run, code)
             if again_at is not None:

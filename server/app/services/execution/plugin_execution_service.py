@@ -1,14 +1,12 @@
 """Admission: may this plugin run now? Unknown, disabled, broken or overloaded ones are refused before the gate."""
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.governance.error_envelope import build_error_envelope
-from app.governance.errors import CallEnded, GovernedError, PluginNotFound, PluginRefused
+from app.governance.errors import GovernedError, PluginNotFound, PluginRefused
 from app.governance.execution_context import current_execution
 from app.governance.image_digest import image_digest
 from app.governance.lifecycle import Availability
@@ -17,46 +15,20 @@ from app.plugins.runtime.tool_runner import ToolRunner
 from app.plugins.sandbox.embedded import AT_ONCE
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.plugins.sandbox.workers import Workers
-from app.services.execution.breaker import Breaker, BreakerRules, BreakerState, Quarantine
-from app.services.execution.seats import Seats
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionRules:
-    """How many callers may wait for one plugin, and how many seconds each."""
-
-    max_waiting: int = 32
-    max_wait_s: float = 10.0
-    breaker: BreakerRules = field(default_factory=BreakerRules)
-
-
-@dataclass(frozen=True, slots=True)
-class PluginHealth:
-    """What admission holds against a plugin. ``quarantined`` are SHA-256 of images; ``retry_after_s`` is seconds.
-
-    ``rests``: how many rests of the breaker followed on each other.
-    """
-
-    breaker: BreakerState = BreakerState.CLOSED
-    reason: str = ""
-    retry_after_s: float = 0.0
-    rests: int = 0
-    quarantined: tuple[str, ...] = ()
+from app.services.execution.admission_desk import (
+    AdmissionDesk,
+    AdmissionRules,
+    PluginHealth,
+    refuse_cancelled,
+    refuse_late,
+)
+from app.services.execution.breaker import BreakerState
 
 
 class RefusalObserver(Protocol):
     """Is told of every refusal; a refusal is no execution."""
 
     def refused(self, plugin: str, code: str) -> None: ...
-
-
-class _Desk:
-    """What admission knows of one plugin."""
-
-    def __init__(self, rules: AdmissionRules, clock: Callable[[], float]) -> None:
-        self.seats = Seats(1)
-        self.breaker = Breaker(rules.breaker, clock)
-        self.quarantine = Quarantine(rules.breaker.quarantine_after)
 
 
 class PluginExecutionService:
@@ -78,7 +50,7 @@ class PluginExecutionService:
         self._rules = rules or AdmissionRules()
         self._observer = observer
         self._clock = clock
-        self._desks: dict[str, _Desk] = {}
+        self._desks: dict[str, AdmissionDesk] = {}
 
     def execute(self, plugin_name: str, payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Run one execution and wait for it. Raises RuntimeError on the event loop's own thread."""
@@ -93,11 +65,7 @@ class PluginExecutionService:
         """
         began = self._clock()
         try:
-            _check_deadline()
-            desk, trial = await self._admit(plugin_name, payload)
-            if not desk.seats.try_take():
-                await self._wait_for_seat(desk, trial, patient)
-            _refuse_cancelled(desk, trial)
+            desk, trial = await self._admit(plugin_name, payload, patient)
         except GovernedError as refusal:
             if self._observer is not None:
                 self._observer.refused(plugin_name, refusal.code)
@@ -111,10 +79,12 @@ class PluginExecutionService:
             code = envelope["error"]["details"]["code"] if envelope else None
             return result, envelope
         finally:
-            desk.seats.release()
-            self._learn(plugin_name, desk, code, trial)
-            if code == "plugin_crashed":
-                desk.quarantine.crashed(await image_digest(_image_of(payload)))
+            try:
+                self._learn(plugin_name, desk, code, trial)
+                if code == "plugin_crashed":
+                    desk.quarantine.crashed(await image_digest(_image_of(payload)))
+            finally:
+                desk.seats.release()  # last: whoever gets the seat is judged by what was learned
 
     @property
     def waiting(self) -> int:
@@ -150,17 +120,16 @@ class PluginExecutionService:
         return self._registry.knows(plugin_name)
 
     def free_seats(self, plugin_name: str, ahead: int = 0) -> int:
-        """Return how many more calls of a plugin could start now; 0 while it is disabled or rests.
+        """Return how many more calls of a plugin could start now; 0 while it is disabled or rests, 1 after a rest.
 
         ``ahead`` is how many may wait for a seat beyond those. An unknown plugin has one seat: its call ends at once,
         with the right error.
         """
         if not self._registry.knows(plugin_name):
             return 1
-        desk = self._desk(plugin_name)
-        if self._registry.get_availability(plugin_name).code == "plugin_disabled" or desk.breaker.rests_now():
+        if self._registry.get_availability(plugin_name).code == "plugin_disabled":
             return 0
-        return max(0, desk.seats.free - desk.seats.waiting + ahead)
+        return self._desk(plugin_name).free_seats(ahead)
 
     def seats(self, plugin_name: str) -> int:
         """Return how many calls of a plugin run at once, at most."""
@@ -182,35 +151,42 @@ class PluginExecutionService:
     def health(self, plugin_name: str) -> PluginHealth:
         """Return what is held against a plugin: its breaker and the inputs that are refused."""
         desk = self._desks.get(plugin_name)
-        if desk is None:
-            return PluginHealth()
-        breaker, held_back = desk.breaker, tuple(desk.quarantine.digests())
-        if breaker.state is BreakerState.CLOSED:
-            return PluginHealth(quarantined=held_back)
-        wait_s = round(breaker.retry_after_s(), 3)
-        return PluginHealth(breaker.state, breaker.reason, wait_s, breaker.rests, held_back)
+        return desk.health() if desk is not None else PluginHealth()
 
     def forget(self, plugin_name: str) -> None:
         """Start anew with a plugin that was reloaded or enabled: its breaker is closed, its quarantine empty."""
         desk = self._desks.get(plugin_name)
         if desk is not None:
-            desk.breaker.close(forget=True)
-            desk.quarantine = Quarantine(self._rules.breaker.quarantine_after)
+            desk.forget()
 
-    async def _admit(self, plugin_name: str, payload: dict[str, Any]) -> tuple[_Desk, int]:
-        """Return the plugin's desk, and the trial of its breaker that this call is. Raises GovernedError."""
+    async def _admit(self, plugin_name: str, payload: dict[str, Any], patient: bool) -> tuple[AdmissionDesk, int]:
+        """Give a call a seat; return the plugin's desk, and the trial of its breaker that it is. Raises GovernedError.
+
+        One that had to wait is judged anew: what was true of the plugin before need not be now.
+        """
+        refuse_late()
         desk = self._desk(plugin_name)
         self._refuse_unusable(plugin_name, desk)
         if desk.breaker.rests_now():
-            raise _resting(desk.breaker)
+            raise desk.resting()
         # Before it may become the trial: nothing is to be awaited between that and its seat.
-        if desk.quarantine.refuses_any and desk.quarantine.holds(await image_digest(_image_of(payload))):
-            raise PluginRefused("input_quarantined")
-        if not desk.breaker.allows():
-            raise _resting(desk.breaker)
-        return desk, desk.breaker.trial
+        await _refuse_quarantined(desk, payload)
+        trial = desk.let_try()
+        waited = not desk.seats.try_take()
+        if waited:
+            await desk.wait_for_seat(trial, patient)
+        try:
+            if waited:
+                self._refuse_unusable(plugin_name, desk)
+                await _refuse_quarantined(desk, payload)
+                trial = desk.still(trial)
+            refuse_cancelled()
+        except BaseException:
+            desk.give_up(trial)
+            raise
+        return desk, trial
 
-    def _refuse_unusable(self, plugin_name: str, desk: _Desk) -> None:
+    def _refuse_unusable(self, plugin_name: str, desk: AdmissionDesk) -> None:
         """Raise GovernedError if the plugin is unknown, or cannot run for a reason that waiting does not mend.
 
         While its breaker is open, that is what its availability tells, and a call may try after the rest.
@@ -220,24 +196,7 @@ class PluginExecutionService:
         if broken and (desk.breaker.state is BreakerState.CLOSED or availability.code == "plugin_disabled"):
             raise PluginRefused(availability.code, availability.reason or "")
 
-    async def _wait_for_seat(self, desk: _Desk, trial: int, patient: bool) -> None:
-        context = current_execution()
-        deadline = context.deadline if context is not None else None
-        left_s = None if deadline is None else deadline - asyncio.get_running_loop().time()
-        max_wait_s = None if patient else self._rules.max_wait_s
-        hurried = left_s is not None and (max_wait_s is None or left_s < max_wait_s)
-        try:
-            await desk.seats.wait(None if patient else self._rules.max_waiting, left_s if hurried else max_wait_s)
-        except PluginRefused as refused:
-            desk.breaker.give_up_trial(trial)
-            if hurried and "limit_s" in refused.details:
-                raise PluginRefused("deadline_exceeded") from None
-            raise
-        except BaseException:
-            desk.breaker.give_up_trial(trial)
-            raise
-
-    def _learn(self, plugin_name: str, desk: _Desk, code: str | None, trial: int) -> None:
+    def _learn(self, plugin_name: str, desk: AdmissionDesk, code: str | None, trial: int) -> None:
         if code is None and desk.breaker.state is BreakerState.CLOSED:
             return
         if code == "plugin_unavailable" and desk.breaker.state is BreakerState.CLOSED:
@@ -245,10 +204,13 @@ class PluginExecutionService:
             reason = self._unusable_because(plugin_name)
             if reason is not None:
                 desk.breaker.open(reason)
+                desk.rest()
         elif desk.breaker.record(code, trial):
             closed = desk.breaker.state is BreakerState.CLOSED
             said = None if closed else f"it rests because {desk.breaker.reason}"
             self._tell(plugin_name, Availability.OK if closed else Availability.FAILED, said)
+            if not closed:
+                desk.rest()
 
     def _unusable_because(self, plugin_name: str) -> str | None:
         with contextlib.suppress(PluginNotFound):
@@ -263,11 +225,13 @@ class PluginExecutionService:
             if self._registry.get_availability(plugin_name).code != "plugin_disabled":
                 self._registry.set_availability(plugin_name, availability, reason)
 
-    def _desk(self, plugin_name: str) -> _Desk:
+    def _desk(self, plugin_name: str) -> AdmissionDesk:
         desk = self._desks.get(plugin_name)
         if desk is None:
-            desk = self._desks[plugin_name] = _Desk(self._rules, self._clock)
-        desk.seats.capacity = self._capacity(plugin_name)
+            desk = self._desks[plugin_name] = AdmissionDesk(self._rules, self._clock)
+        capacity = self._capacity(plugin_name)
+        if capacity != desk.seats.capacity:
+            desk.seats.resize(capacity)
         return desk
 
     def _capacity(self, plugin_name: str) -> int:
@@ -278,25 +242,9 @@ class PluginExecutionService:
         return plugin.capacity if isinstance(plugin, Workers) else AT_ONCE
 
 
-def _check_deadline() -> None:
-    context = current_execution()
-    deadline = context.deadline if context is not None else None
-    if deadline is not None and deadline <= asyncio.get_running_loop().time():
-        raise PluginRefused("deadline_exceeded")
-
-
-def _refuse_cancelled(desk: _Desk, trial: int) -> None:
-    """Give the seat on if somebody asked for the call's end while it was being admitted. Raises CallEnded."""
-    context = current_execution()
-    if context is not None and context.cancelled:
-        desk.seats.release()
-        desk.breaker.give_up_trial(trial)
-        raise CallEnded("cancelled")
-
-
-def _resting(breaker: Breaker) -> PluginRefused:
-    said = f"the plugin rests because {breaker.reason}"
-    return PluginRefused("plugin_unavailable", said, retry_after_s=round(breaker.retry_after_s(), 1))
+async def _refuse_quarantined(desk: AdmissionDesk, payload: dict[str, Any]) -> None:
+    if desk.quarantine.refuses_any and desk.quarantine.holds(await image_digest(_image_of(payload))):
+        raise PluginRefused("input_quarantined")
 
 
 def _image_of(payload: dict[str, Any]) -> bytes:

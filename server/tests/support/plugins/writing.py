@@ -31,6 +31,31 @@ def _deleted_files() -> None:
         Path("gone").unlink()
 
 
+def _filled_later() -> None:
+    held = []
+    for _ in range(8):
+        held.append(os.open("gone", os.O_CREAT | os.O_RDWR))
+        Path("gone").unlink()
+    time.sleep(1)  # all is seen, and all is empty
+    _write_into(held)
+
+
+def _unnamed_files() -> None:
+    time.sleep(1)  # the folder is seen, and it will not change
+    try:
+        held = [os.open(".", os.O_TMPFILE | os.O_RDWR) for _ in range(8)]
+    except OSError:  # not every file system has them
+        _filled_later()
+    else:
+        _write_into(held)
+
+
+def _write_into(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        for _ in range(8):
+            os.write(descriptor, os.urandom(MIB))
+
+
 def _unlistable_folder() -> None:
     Path("locked").mkdir(0o300)
     for number in range(200):
@@ -82,6 +107,8 @@ _WAYS: dict[str, Any] = {
     "many files": _many_files,
     "many names": _many_names,
     "deleted files": _deleted_files,
+    "deleted files that are filled later": _filled_later,
+    "files that never had a name": _unnamed_files,
     "unlistable folder": _unlistable_folder,
     "deep folders": _deep_folders,
     "all there is": _fill,

@@ -13,7 +13,7 @@ const OUTCOMES: Record<string, string> = {
   CANCELLED: 'was cancelled',
   retried: 'failed, and was to be tried again',
   interrupted: 'was cut short: the server ended',
-  handed_back: 'was handed back: the server was stopping',
+  handed_back: 'was handed back: the server was stopping, or the plugin rested',
 };
 
 /** What happened to a job, from its acceptance to its end, with every attempt. */
