@@ -128,3 +128,4 @@ def test_a_data_folder_that_a_command_holds_is_one_line(cli):
 def test_help_and_version_succeed(cli):
     assert "analyze" in cli.run("--help").out
     assert cli.run("version").out.startswith("sightgate ")
+    assert cli.run("--version").out == cli.run("version").out
