@@ -48,6 +48,8 @@ async def _rendered() -> str:
                 await gate.analysis_execution.analyze_async(name, payload)
             gate.metrics.fetched(None)
             gate.metrics.called_webhook("delivered")
+            gate.metrics.attempted("sizes", "SUCCESS")
+            gate.metrics.job_ended("sizes", "SUCCESS", 1.0)
             return (await gate.metrics.render_all()).decode()
         finally:
             await gate.stop()

@@ -1,6 +1,7 @@
 """Every setting of the server, with its unit and default. Read once, at start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
@@ -10,11 +11,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.governance.loopback import is_loopback
 
+PREFIX = "SIGHTGATE_"
+
 
 class Settings(BaseSettings):
     """Set by environment variables with the prefix ``SIGHTGATE_``, or by the options of ``sightgate serve``."""
 
-    model_config = SettingsConfigDict(env_prefix="SIGHTGATE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", allow_inf_nan=False)
 
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs `api_key`.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
@@ -97,11 +100,16 @@ class Settings(BaseSettings):
     )
     retry_backoff_s: float = Field(1.0, ge=0, description="Rest before its second try, doubled each time, seconds.")
     retry_max_backoff_s: float = Field(300.0, ge=0, description="Longest rest between two tries, seconds.")
-    retain_days: float = Field(30.0, ge=0, description="Days that ended jobs are kept; 0 keeps them for good.")
+    retain_days: float = Field(
+        30.0, ge=0, le=36_500, description="Days that ended jobs are kept; 0 keeps them for good."
+    )
     retain_jobs: int = Field(0, ge=0, description="Ended jobs that are kept at most; 0 means any number.")
     sweep_s: float = Field(300.0, gt=0, description="Time between two removals of old jobs and blobs, seconds.")
     blob_grace_s: float = Field(
-        3_600.0, ge=1, description="Age at which an input or result that no job names is removed, seconds."
+        3_600.0,
+        ge=1,
+        le=31_536_000,
+        description="Age at which an input or result that no job names is removed, seconds.",
     )
     large_result_bytes: int = Field(
         256 * 1024, ge=0, description="Results of jobs above this size as JSON lie beside the images, bytes."
@@ -116,6 +124,21 @@ class Settings(BaseSettings):
         "auto", description="Log lines: JSON, or readable; `auto` is readable on a terminal."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @field_validator("data_dir", "plugins_dir", "blob_url", mode="before")
+    @classmethod
+    def _is_named(cls, place: object) -> object:
+        # An empty path is the folder that the server was started in, whose `scratch` would be emptied.
+        if place == "":
+            raise ValueError("must not be empty")
+        return place
+
+    @field_validator("blob_url")
+    @classmethod
+    def _is_folder_or_bucket(cls, place: str | None) -> str | None:
+        if place is not None and "://" in place and not place.startswith("s3://"):
+            raise ValueError("must be a folder, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME")
+        return place
 
     @field_validator("image_url_allow_networks", "webhook_allow_networks")
     @classmethod
@@ -147,10 +170,25 @@ def networks_of(text: str) -> Sequence[IPv4Network | IPv6Network]:
 
 def ports_of(text: str) -> frozenset[int]:
     """Return ports such as ``80,443``. Raises ValueError."""
-    ports = frozenset(int(port) for port in text.split(",") if port.strip())
+    said = "ports are numbers from 1 to 65535, comma-separated"
+    try:
+        ports = frozenset(int(port) for port in text.split(",") if port.strip())
+    except ValueError:
+        raise ValueError(said) from None
     if not ports or not all(1 <= port <= 65_535 for port in ports):
-        raise ValueError("ports are numbers from 1 to 65535, comma-separated")
+        raise ValueError(said)
     return ports
+
+
+def unknown_variables(names: Iterable[str]) -> dict[str, str | None]:
+    """Return those of the environment's names that look like a setting and are none, with the setting that is nearest.
+
+    They are told, not refused: an orchestrator puts names of its own into the environment.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    unknown = [name for given in sorted(names) if (name := given.removeprefix(PREFIX)) != given and name not in known]
+    nearest = {name: next(iter(get_close_matches(name, known, n=1)), None) for name in unknown}
+    return {PREFIX + name: PREFIX + near if near else None for name, near in nearest.items()}
 
 
 class UnsafeSettings(ValueError):

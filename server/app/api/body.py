@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from app.api.parameters import NONE, check_names, read_query
+from app.api.parameters import NONE, check_names, read_query, refuse_parameters
 from app.governance.errors import RequestError, shorten
 from app.services.execution.analysis_execution_service import (
     AnalysisRequest,
@@ -44,6 +44,15 @@ def header(request: Request, name: bytes) -> str:
         if key == name:
             return str(value, "latin-1")
     return ""
+
+
+def take_json(request: Request) -> bool:
+    """Return whether the body is JSON. Raises RequestError if there are parameters beside it."""
+    kind = content_type(request)
+    if kind != JSON and not kind.endswith("+json"):
+        return False
+    refuse_parameters(request.scope["query_string"], "beside JSON, send it as a field of the body")
+    return True
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -98,9 +107,8 @@ def _within(body: bytes, limit: int) -> bytes:
 
 async def read_json(request: Request, limit: int) -> AnalysisRequest:
     """Read ``{plugin, image (base64) or image_url, mime_type, options}``. Raises RequestError."""
-    kind = content_type(request)
-    if kind != JSON and not kind.endswith("+json"):
-        raise unsupported(kind, f"send {JSON}")
+    if not take_json(request):
+        raise unsupported(content_type(request), f"send {JSON}")
     return parse_json(await read_body(request, limit))
 
 
@@ -163,9 +171,9 @@ async def read_any(request: Request, limit: int, before_body: Callable[[str], No
 
     ``before_body`` is called with the plugin's name where that is known before the body, and may refuse by raising.
     """
-    kind = content_type(request)
-    if kind == JSON or kind.endswith("+json"):
+    if take_json(request):
         return parse_json(await read_body(request, limit))
+    kind = content_type(request)
     if kind == MULTIPART:
         return await _read_multipart(request, limit)
     if kind.startswith("image/") or kind in ("", "application/octet-stream"):
@@ -219,6 +227,7 @@ async def open_form(
 
     Raises RequestError.
     """
+    refuse_parameters(request.scope["query_string"], "in an upload, send it as a part of the form")
     check_head(request, limit)
     bounded = Request(request.scope, _bounded(request, limit))
     try:

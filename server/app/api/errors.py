@@ -67,10 +67,10 @@ def refuse(failure: GovernedError, plugin: str | None = None) -> Json:
     return error_response(build_error_envelope(failure, plugin)["error"])
 
 
-async def on_governed_error(_: Request, failure: Exception) -> Json:
-    """Answer a refusal of a service."""
+async def on_governed_error(request: Request, failure: Exception) -> Json:
+    """Answer a refusal of a service; where the address names a plugin, it is about that one."""
     assert isinstance(failure, GovernedError)
-    return refuse(failure)
+    return refuse(failure, request.path_params.get("name"))
 
 
 async def on_storage_error(request: Request, failure: Exception) -> Json:

@@ -10,6 +10,11 @@ from app.governance.errors import RequestError
 
 # More of a body than this is handed on as it comes, and no more is read until the application has taken it.
 GATHERED_BODY_BYTES = 1024 * 1024
+# The parser keeps a head, and headers behind a body in chunks, as long as they grow. Above this the connection ends.
+# Looked at once a read, so what is kept may be one read (256 KiB) more.
+MAX_HEAD_BYTES = 128 * 1024
+_UNREADABLE = "the request's first line or a header cannot be read; text in an address must be percent-encoded"
+_ENDLESS = f"the request's first line and headers do not end within {MAX_HEAD_BYTES} bytes"
 
 
 class GatheringTransport:
@@ -46,14 +51,32 @@ class GatheringTransport:
 class GatheringProtocol(HttpToolsProtocol):
     """Wakes the application once for a body of up to a megabyte, not for each piece that the socket gives.
 
-    The application has begun by then, and may refuse by what the head says.
+    The application has begun by then, and may refuse by what the head says. Before that nobody has asked for a key, so
+    a head that does not end is refused here.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
         self._pieces: list[bytes] = []
         self._gathered = 0
+        self._unfinished = 0
         super().connection_made(cast(asyncio.Transport, GatheringTransport(transport, self.loop)))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the caller sends; end the connection if a head goes on and on."""
+        self._unfinished += len(data)
+        super().data_received(data)
+        if self._unfinished > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._end_with_400(_ENDLESS)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer: the head has ended."""
+        self._unfinished = 0
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """A body in chunks goes on: many small ones are no head."""
+        self._unfinished = 0
 
     def on_message_begin(self) -> None:
         """Begin a request; what is left of a body that was refused is dropped."""
@@ -62,6 +85,7 @@ class GatheringProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body."""
+        self._unfinished = 0
         self._pieces.append(body)
         self._gathered += len(body)
         if self._gathered > GATHERED_BODY_BYTES:
@@ -69,6 +93,7 @@ class GatheringProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Hand on what is kept of the body, and end it."""
+        self._unfinished = 0
         if self._pieces and not self.cycle.body:
             # In its place, not behind it: the whole body is not copied again, and reading need not be paused.
             self.cycle.body = self._taken()  # type: ignore[assignment]
@@ -78,7 +103,9 @@ class GatheringProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, in the one shape of errors; the connection ends."""
-        said = "the request's first line or a header cannot be read; text in an address must be percent-encoded"
+        self._end_with_400(_UNREADABLE)
+
+    def _end_with_400(self, said: str) -> None:
         body = bytes(refuse(RequestError("malformed_request", said)).body)
         head = [
             (b"content-type", b"application/json"),

@@ -26,6 +26,7 @@ from app.api.body import (
     read_raw_image,
     request_from,
     request_from_form,
+    take_json,
     timeout_of,
     unsupported,
     upload_of,
@@ -59,7 +60,7 @@ async def read_job(request: Request, limit: int) -> tuple[AnalysisRequest, JobTe
     Raises RequestError.
     """
     key, kind = idempotency_key(request), content_type(request)
-    if kind == JSON or kind.endswith("+json"):
+    if take_json(request):
         data = decode_object(await read_body(request, limit))
         check_fields(data, FIELDS | TERMS)
         return request_from(data), terms_from(data, key)
@@ -78,7 +79,7 @@ async def read_job(request: Request, limit: int) -> tuple[AnalysisRequest, JobTe
 async def read_batch(request: Request, limit: int) -> tuple[BatchRequest, JobTerms]:
     """Read many images for one or several plugins: as JSON, or as a multipart upload. Raises RequestError."""
     key, kind = idempotency_key(request), content_type(request)
-    if kind == JSON or kind.endswith("+json"):
+    if take_json(request):
         data = decode_object(await read_body(request, limit))
         check_fields(data, BATCH_FIELDS | TERMS)
         return _batch_from(data), terms_from(data, key)

@@ -16,6 +16,16 @@ def read_query(query_string: bytes, known: Collection[str], repeatable: Collecti
     return query
 
 
+def refuse_parameters(query_string: bytes, instead: str) -> None:
+    """Refuse parameters where the body holds all that they could say: one of them would be left out unseen.
+
+    ``instead`` says where they belong. Raises RequestError ``unknown_field``.
+    """
+    for name in QueryParams(query_string) if query_string else ():
+        said = f"the parameter {shorten(name)!r} goes with a raw image only; {instead}"
+        raise RequestError("unknown_field", said, field=shorten(name))
+
+
 def check_names(what: str, given: Iterable[str], known: Collection[str], repeatable: Collection[str] = NONE) -> None:
     """Refuse a name that is not known, and one that is given again: nobody could tell which of the two is meant.
 

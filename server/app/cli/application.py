@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -13,7 +14,6 @@ from app.governance.unfit_value import describe
 
 app = typer.Typer(
     name="sightgate",
-    help="Runs image-analysis plugins behind one governed gate.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,6 +33,21 @@ app.add_typer(jobs.app, name="jobs")
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 app.command("zoo")(zoo.zoo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version.version()
+        raise typer.Exit
+
+
+@app.callback()
+def sightgate(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Runs image-analysis plugins behind one governed gate."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """What is installed, what is missing, and the command that mends each. Imports nothing of what it looks for."""
 
+import os
 import platform
 import re
 import shlex
@@ -16,7 +17,7 @@ from app.cli.findings import Finding, Verdict
 from app.cli.listening import listen
 from app.cli.options import check_plugins_dir
 from app.cli.sandbox_findings import sandbox_findings
-from app.settings import Settings, UnsafeSettings, check_safe
+from app.settings import Settings, UnsafeSettings, check_safe, unknown_variables
 from app.storage.data_folder import Owner, read_owner
 
 BUNDLED = ("image-info", "quality", "barcodes", "ocr", "faces", "fingerprint", "objects")
@@ -32,6 +33,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _uvloop()
     for name in BUNDLED:
         yield _bundled(name)
+    yield from _variables()
     yield _safe(settings)
     yield _data_folder(settings.data_dir)
     yield _disk(settings.data_dir)
@@ -71,6 +73,12 @@ def _bundled(name: str) -> Finding:
         again = _install(f"./plugins/{name}", from_checkout=True)
         return Finding(what, Verdict.LACKING, f"{version} is installed but its code is not there", again)
     return Finding(what, Verdict.OK, version)
+
+
+def _variables() -> Iterator[Finding]:
+    for name, nearest in unknown_variables(os.environ).items():
+        said = f"there is no such setting{f'; is {nearest} meant?' if nearest else ''}"
+        yield Finding(name, Verdict.LACKING, said, f"unset {name}")
 
 
 def _safe(settings: Settings) -> Finding:

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import gc
 import importlib.util
+import os
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
@@ -17,8 +19,10 @@ from app.cli.descriptors import most_connections, raise_limit
 from app.cli.failures import INTERRUPTED, CliError, in_use, told_clearly
 from app.cli.listening import BACKLOG, listen, port_of, url_of
 from app.observability.logs import configure_logs
-from app.settings import Settings, UnsafeSettings, check_safe
+from app.settings import Settings, UnsafeSettings, check_safe, unknown_variables
 from app.storage.data_folder import read_owner
+
+log = structlog.get_logger("sightgate.server")
 
 # Calls have ended, or had their time to, before uvicorn is told to stop: this is for the answers on their way, seconds.
 LAST_ANSWERS_S = 1
@@ -28,6 +32,8 @@ def run_server(settings: Settings) -> int:
     """Serve until a signal ends it; return the exit code. Raises CliError if it cannot start."""
     _check_startable(settings)
     configure_logs(settings.log_format, settings.log_level)
+    for name, nearest in unknown_variables(os.environ).items():
+        log.warning("unknown setting", variable=name, nearest=nearest)
     with told_clearly(settings.data_dir), contextlib.closing(listen(settings.host, settings.port)) as listener:
         settings = settings.model_copy(update={"port": port_of(listener)})
         config = _config(_make_app(settings), settings)

@@ -20,6 +20,7 @@ _WORDS: Mapping[str, str] = {
     "greater_than": "must be more than {gt}",
     "less_than_equal": "must be {le} or less",
     "less_than": "must be less than {lt}",
+    "too_short": "must have {min_length} characters or more",
     "string_too_short": "must have {min_length} characters or more",
     "string_too_long": "must have {max_length} characters or fewer",
     "string_pattern_mismatch": "must match {pattern}",

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 SUPPORTED_MIME_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "image/tiff")
+# What an upload is declared as when neither its sender nor its bytes tell what it is.
+UNTYPED = "application/octet-stream"
 _ALIASES: Mapping[str, str] = {"image/jpg": "image/jpeg", "image/x-ms-bmp": "image/bmp", "image/x-png": "image/png"}
 _MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 # The value itself, whatever a subclass (an enum, say) makes of its text.
@@ -97,7 +99,8 @@ def _declared_type(declared: object) -> str:
     if not _MIME_TYPE.fullmatch(normal):
         raise InputValidationError("missing_mime_type", f"{shorten(declared)!r} is no MIME type; say image/jpeg")
     if normal not in SUPPORTED_MIME_TYPES:
-        said = f"{shorten(normal)!r} is not supported; send one of {', '.join(SUPPORTED_MIME_TYPES)}"
+        what = "an image of unknown type" if normal == UNTYPED else repr(shorten(normal))
+        said = f"{what} is not supported; send one of {', '.join(SUPPORTED_MIME_TYPES)}"
         raise InputValidationError("unsupported_mime_type", said, supported=list(SUPPORTED_MIME_TYPES))
     return normal
 

@@ -8,9 +8,10 @@ import pybase64
 
 from app.governance.errors import RequestError
 from app.governance.image_header import HeaderError, ImageHeader, read_header
+from app.governance.validation import UNTYPED
 from app.services.remote_images import NoRemoteImages, RemoteImages
 
-_UNTYPED = ("", "application/octet-stream", "binary/octet-stream")
+_UNTYPED = ("", UNTYPED, "binary/octet-stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class AnalysisService:
             header = read_header(data)
         except HeaderError as broken:
             return AcquiredImage(data, broken.mime_type)
-        return AcquiredImage(data, header.mime_type if header is not None else "application/octet-stream")
+        return AcquiredImage(data, header.mime_type if header is not None else UNTYPED)
 
     async def from_url(self, url: str, declared: str | None, timeout_s: float | None = None) -> AcquiredImage:
         """Fetch an image. Its type is the declared one, else the one its server gives, else the header's own.

@@ -184,5 +184,7 @@ def from_sqlite(failure: sqlite3.Error) -> StorageError:
 
 def from_os(failure: OSError) -> StorageError:
     """Return the storage error that says what the operating system's error means."""
+    if failure.errno in (errno.EEXIST, errno.ENOTDIR):
+        return StorageError("it is a file, or lies below one")
     kind = _OS_CODES.get(failure.errno or 0)
     return kind() if kind else StorageError(f"the disk failed: {failure.strerror}")

@@ -1,5 +1,6 @@
 """Bad usage gets one clear line and exit code 2."""
 
+import json
 import os
 
 import pytest
@@ -67,6 +68,36 @@ def test_a_setting_of_the_environment_that_does_not_fit_is_named(cli):
     assert ended.line.startswith("sightgate: SIGHTGATE_PORT: ")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("DATA_DIR", "", "SIGHTGATE_DATA_DIR: must not be empty"),
+        ("OUTBOUND_PORTS", "80,x", "SIGHTGATE_OUTBOUND_PORTS: ports are numbers from 1 to 65535"),
+        ("WEBHOOK_SECRET", "short", "SIGHTGATE_WEBHOOK_SECRET: must have 16 characters or more"),
+        ("BLOB_URL", "ftp://host/blobs", "SIGHTGATE_BLOB_URL: must be a folder, or s3://"),
+        ("RETAIN_DAYS", "1000000", "SIGHTGATE_RETAIN_DAYS: must be 36500.0 or less"),
+        ("DATABASE_URL", "mysql://host/jobs", "SIGHTGATE_DATABASE_URL: The database URL is not supported"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:1/jobs", "SIGHTGATE_DATABASE_URL: The database server cannot be"),
+    ],
+)
+def test_serve_names_the_setting_that_cannot_be_used(cli, setting, value, says):
+    cli.variables[f"SIGHTGATE_{setting}"] = value
+    ended = cli.run("serve", "--port", "0")
+    assert ended.code == 2
+    assert says in ended.line
+
+
+def test_a_variable_that_is_no_setting_is_told_by_serve_and_doctor(cli, read_until, end):
+    cli.variables["SIGHTGATE_MIN_ISOLATON"] = "sandbox"
+    process = cli.start("serve", "--port", "0")
+    read_until(process, "Ctrl-C")
+    lines = [json.loads(line) for line in end(process).err.splitlines()]
+    told = [line["nearest"] for line in lines if line["event"] == "unknown setting"]
+    assert told == ["SIGHTGATE_MIN_ISOLATION"]
+    found = {row["what"]: row for row in json.loads(cli.run("doctor", "--json").out)["findings"]}
+    assert found["SIGHTGATE_MIN_ISOLATON"]["said"] == "there is no such setting; is SIGHTGATE_MIN_ISOLATION meant?"
+
+
 def test_a_broken_operator_file_is_one_line(cli):
     (cli.folder / "data").mkdir()
     (cli.folder / "data" / "plugins.toml").write_text("[sizes]\ncolour = 'red'\n")
@@ -97,3 +128,4 @@ def test_a_data_folder_that_a_command_holds_is_one_line(cli):
 def test_help_and_version_succeed(cli):
     assert "analyze" in cli.run("--help").out
     assert cli.run("version").out.startswith("sightgate ")
+    assert cli.run("--version").out == cli.run("version").out

@@ -97,6 +97,12 @@ async def test_every_metric_is_there(tmp_path):
     assert first_column("metrics.md", "metrics") == re.findall(r"^# TYPE (\S+)", shown, re.MULTILINE)
 
 
+def test_the_labels_of_metrics_that_only_jobs_fill_are_there():
+    labels = {row[0]: row[2] for row in cells("metrics.md", "metrics")}
+    assert labels["sightgate_job_attempts_total"] == "outcome`, `plugin"
+    assert labels["sightgate_job_duration_seconds"] == "plugin`, `status"
+
+
 def test_every_command_is_there_with_its_options():
     page = (REFERENCE / "cli.md").read_text(encoding="utf-8")
     found = dict(leaves("sightgate", get_command(command_line)))

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 import pytest
@@ -253,6 +254,31 @@ def test_a_parameter_that_is_given_twice_is_refused(server: RunningServer, call:
     assert error["details"]["field"] == GIVEN_TWICE[call]
 
 
+BESIDE = {
+    "/v1/analyze-execution": ["json"],
+    "/v1/analyze": ["json", "files"],
+    "/v1/jobs": ["json", "files"],
+    "/v1/jobs/batch": ["json", "files"],
+}
+
+
+@pytest.mark.parametrize(("path", "kind"), [(path, kind) for path, kinds in BESIDE.items() for kind in kinds])
+def test_a_parameter_beside_a_body_that_holds_all_is_refused(server: RunningServer, path: str, kind: str):
+    bodies = {
+        "json": {"json": {"plugin": "echo", "image": TEXT, "mime_type": "image/png"}},
+        "files": {"files": {"image": ("a.png", PNG, "image/png")}, "data": {"plugin": "echo"}},
+    }
+    answer = server.http.post(f"{path}?timeout_s=1", **bodies[kind])
+    error = assert_error(answer, 400, "unknown_field")
+    assert error["details"]["field"] == "timeout_s"
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_a_probe_that_sends_head_is_answered(server: RunningServer, path: str):
+    answer = server.http.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 @pytest.mark.parametrize("kind", ["application/json", "APPLICATION/JSON; charset=utf-8", "application/problem+json"])
 def test_json_may_be_named_in_other_ways(server: RunningServer, kind: str):
     body = json.dumps({"plugin": "echo", "image": TEXT, "mime_type": "image/png"})
@@ -264,4 +290,5 @@ def test_json_may_be_named_in_other_ways(server: RunningServer, kind: str):
 @pytest.mark.parametrize("act", ["", "/reload", "/enable", "/disable"])
 def test_a_plugin_that_is_not_there_is_404_on_every_route(server: RunningServer, name: str, act: str):
     answer = server.http.request("POST" if act else "GET", f"/v1/plugins/{name}{act}")
-    assert_error(answer, 404, "plugin_not_found")
+    error = assert_error(answer, 404, "plugin_not_found")
+    assert error["plugin"] == unquote(name)[:200]

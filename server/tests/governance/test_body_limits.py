@@ -4,11 +4,14 @@ import base64
 import socket
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from support.errors import assert_error
 from support.images import PHOTO, PNG
 from support.raw_http import exchange
-from support.running_server import RunningServer
+from support.running_server import PATIENCE_S, RunningServer
+
+from app.api.http_protocol import MAX_HEAD_BYTES
 
 MIB = 1024 * 1024
 LIMIT = 50 * MIB
@@ -152,3 +155,44 @@ def test_an_upload_without_a_boundary_is_refused(server: RunningServer):
 def test_a_raw_request_whose_query_is_wrong_is_refused(server: RunningServer, query: dict[str, str], code: str):
     answer = server.http.post("/v1/analyze", params=query, content=PNG, headers={"content-type": "image/png"})
     assert_error(answer, 400, code)
+
+
+def answer_to_endless(server: RunningServer, head: str, fill: bytes) -> httpx.Response:
+    """Send a head whose last part is filled up to a little above the limit and never ends; return the answer."""
+    size = MAX_HEAD_BYTES + 4096 - len(head)
+    return exchange(server.port, head, [fill * (size // len(fill))]).answer
+
+
+@pytest.mark.parametrize(
+    ("head", "fill"),
+    [
+        ("GET /", b"a"),
+        ("GET /health/live HTTP/1.1\nHost: localhost\nX-Long: ", b"a"),
+        ("GET /health/live HTTP/1.1\nHost: localhost\n", b"X-Many: a\r\n"),
+    ],
+    ids=["address", "one header", "many headers"],
+)
+def test_a_head_without_end_is_refused_before_it_fills_the_memory(server: RunningServer, head: str, fill: bytes):
+    answer = answer_to_endless(server, head, fill)
+    error = assert_error(answer, 400, "malformed_request")
+    assert str(MAX_HEAD_BYTES) in error["message"]
+    assert answer.headers["connection"] == "close"
+    assert server.analyze("second").status_code == 200
+
+
+def test_headers_without_end_behind_a_body_end_the_connection(server: RunningServer):
+    head = HEAD.format(path="/v1/analyze?plugin=second", kind="image/png", more="Transfer-Encoding: chunked")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
+        connection.sendall(head.replace("\n", "\r\n").encode() + b"1\r\na\r\n0\r\nX-Long: ")
+        with pytest.raises(OSError):  # reset while it is sent, at the latest
+            for _ in range(64):
+                connection.sendall(b"a" * MIB)
+    assert server.analyze("second").status_code == 200
+
+
+def test_a_body_in_very_small_chunks_is_no_head_without_end(server: RunningServer):
+    head = HEAD.format(path="/v1/analyze?plugin=second", kind="image/png", more="Transfer-Encoding: chunked")
+    tail = b"b" * (2 * MAX_HEAD_BYTES // 6)
+    body = b"".join(b"1\r\n%c\r\n" % byte for byte in PNG + tail) + b"0\r\n\r\n"
+    assert len(body) > MAX_HEAD_BYTES
+    assert exchange(server.port, head, [body]).answer.status_code == 200

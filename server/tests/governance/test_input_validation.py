@@ -203,3 +203,10 @@ def test_a_direct_caller_of_the_gate_is_checked_too(payload: Any, code: str):
     assert status is not None
     assert (status["error_count"], status["state"]) == (1, "IDLE")
     json.dumps(envelope)
+
+
+def test_an_upload_that_nobody_can_tell_the_type_of_is_refused_in_words_that_say_so(server: RunningServer):
+    for headers in ({}, {"content-type": "application/octet-stream"}):
+        answer = server.http.post("/v1/analyze?plugin=echo", content=b"%PDF-1.7", headers=headers)
+        error = assert_error(answer, 400, "unsupported_mime_type")
+        assert error["message"].startswith("an image of unknown type is not supported; send one of image/jpeg")

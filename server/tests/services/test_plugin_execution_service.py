@@ -233,6 +233,20 @@ async def test_the_context_learns_how_long_the_call_waited() -> None:
     assert context.waiting_ms == 2_500.0
 
 
+async def test_the_context_learns_how_long_a_call_waited_that_got_no_seat() -> None:
+    desk, context = Desk(max_wait_s=0.5), ExecutionContext("c1")
+    first = desk.start(0)
+    await settle()
+    set_current_execution(context)
+    refused = desk.start(1)
+    await settle()
+    desk.clock.now += 2.5
+    assert code_of(await refused) == "overloaded"
+    assert context.waiting_ms == 2_500.0
+    desk.tasks.ends[0].set_result({"n": 0})
+    await first
+
+
 async def test_a_call_whose_deadline_passed_is_not_begun() -> None:
     desk = Desk()
     set_current_execution(ExecutionContext("c1", deadline=asyncio.get_running_loop().time() - 1))

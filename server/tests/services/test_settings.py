@@ -1,12 +1,13 @@
 """Settings and the rule that keeps an open server at home."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings, UnsafeSettings, check_safe
+from app.settings import Settings, UnsafeSettings, check_safe, unknown_variables
 
 LOOPBACK = ("127.0.0.1", "127.9.9.9", "::1", "localhost")
 OUTSIDE = ("0.0.0.0", "::", "192.168.1.7", "example.org", "localhost.example.org", "")
@@ -37,7 +38,21 @@ def test_times_and_sizes_say_their_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"port": 70_000}, {"port": "http"}, {"max_wait_s": 0}, {"max_waiting": -1}, {"log_format": "xml"}]
+    "wrong",
+    [
+        {"port": 70_000},
+        {"port": "http"},
+        {"max_wait_s": 0},
+        {"max_waiting": -1},
+        {"log_format": "xml"},
+        {"data_dir": ""},
+        {"plugins_dir": ""},
+        {"blob_url": ""},
+        {"blob_url": "ftp://host/blobs"},
+        {"max_wait_s": float("inf")},
+        {"retain_days": float("inf")},
+    ],
+    ids=str,
 )
 def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -65,3 +80,15 @@ def test_a_short_key_is_refused_everywhere(host: str) -> None:
     for key in ("", "x", KEY[:-1]):
         with pytest.raises(UnsafeSettings, match="shorter than 16"):
             check_safe(Settings(host=host, api_key=key))
+
+
+def test_a_mistyped_variable_is_told_with_the_setting_that_it_looks_like() -> None:
+    names = ["SIGHTGATE_MIN_ISOLATON", "SIGHTGATE_QQQ", "SIGHTGATE_MIN_ISOLATION", "HOME"]
+    assert unknown_variables(names) == {"SIGHTGATE_MIN_ISOLATON": "SIGHTGATE_MIN_ISOLATION", "SIGHTGATE_QQQ": None}
+
+
+@pytest.mark.parametrize("name", ["retain_days", "blob_grace_s"])
+def test_the_longest_time_that_is_taken_can_be_counted_back(name: str) -> None:
+    bound = next(limit.le for limit in Settings.model_fields[name].metadata if hasattr(limit, "le"))
+    unit = timedelta(days=1) if name.endswith("_days") else timedelta(seconds=1)
+    assert datetime.now(UTC) - bound * unit < datetime.now(UTC)

@@ -13,10 +13,11 @@ from app.observability.readiness import Readiness
 
 
 def health_router(readiness: Callable[[], Awaitable[Readiness]], metrics: Metrics) -> APIRouter:
-    """Return the operators' routes."""
+    """Return the operators' routes. Health answers HEAD too, which some probes send."""
     router = APIRouter(tags=["operations"])
 
     @router.get("/health/live", response_model=Live, responses=ERRORS, summary="Is the process alive?")
+    @router.head("/health/live", include_in_schema=False)
     async def live() -> Response:
         return Json({"status": "live"})
 
@@ -26,6 +27,7 @@ def health_router(readiness: Callable[[], Awaitable[Readiness]], metrics: Metric
         responses={**ERRORS, 503: {"model": Ready, "description": "Not ready; the reasons are in the body."}},
         summary="Can calls be served?",
     )
+    @router.head("/health/ready", include_in_schema=False)
     async def ready() -> Response:
         """Ready: the store is open, durable jobs are taken up, all plugins are looked at."""
         now = await readiness()
