@@ -264,7 +264,7 @@ BESIDE = {
 
 @pytest.mark.parametrize(("path", "kind"), [(path, kind) for path, kinds in BESIDE.items() for kind in kinds])
 def test_a_parameter_beside_a_body_that_holds_all_is_refused(server: RunningServer, path: str, kind: str):
-    bodies = {
+    bodies: dict[str, dict[str, Any]] = {
         "json": {"json": {"plugin": "echo", "image": TEXT, "mime_type": "image/png"}},
         "files": {"files": {"image": ("a.png", PNG, "image/png")}, "data": {"plugin": "echo"}},
     }
