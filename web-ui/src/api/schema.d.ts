@@ -759,7 +759,7 @@ export interface components {
             ended_at: string | null;
             /**
              * Outcome
-             * @description null while it runs. interrupted: its server died; handed_back: its server stopped.
+             * @description null while it runs. interrupted: its server died; handed_back: its server stopped, or, if there is an error_code, could not run the plugin and left the job to other servers.
              */
             outcome: ("SUCCESS" | "FAILED" | "CANCELLED" | "interrupted" | "retried" | "handed_back") | null;
             /** Error Code */

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ import structlog
 
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.job_lifecycle import IllegalTransition, JobStatus
-from app.governance.retry import counted
 from app.services.execution.job_inputs import JobInputs
 from app.services.execution.job_outcome import JobOutcome, as_ended, ended_call, faulty
+from app.services.execution.next_attempt import NextAttempt
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.services.job_events import JobEvents
 from app.services.job_results import JobResults
@@ -89,6 +88,7 @@ class JobRuns:
         self._on_room = on_room
         self._on_ran = on_ran
         self._on_ended = on_ended
+        self._next_attempt = NextAttempt(store, plugins)
         self._runs: dict[str, Run] = {}
         self._last: dict[str, Run] = {}
         self._loading: Counter[str] = Counter()
@@ -258,25 +258,11 @@ class JobRuns:
             await self._put_back(run, how, None if how == "handed_back" else "interrupted", None)
             return None
         if code is not None and code != "cancelled":
-            again_at = await self._again_at(run, code)
-            if again_at is not None:
-                await self._put_back(run, "retried", code, again_at)
+            again = await self._next_attempt.after(run.job, code)
+            if again is not None:
+                await self._put_back(run, again.outcome, code, again.not_before)
                 return None
         return await self._end(run, outcome)
-
-    async def _again_at(self, run: Run, code: str) -> datetime | None:
-        """Return when a job that failed is to run again, or None if it is not."""
-        job = run.job
-        if job.retry is None or not job.retry.allows(code, 0):
-            return None
-        try:
-            attempts = counted(attempt.outcome for attempt in await self._store.attempts(job.id))
-        except StorageError:
-            attempts = job.attempt
-        if not job.retry.allows(code, attempts):
-            return None
-        again_at = datetime.now(UTC) + timedelta(seconds=job.retry.rest_s(max(1, attempts), random.random()))
-        return again_at if job.deadline is None or again_at < job.deadline else None
 
     async def _put_back(self, run: Run, outcome: str, code: str | None, not_before: datetime | None) -> None:
         job = run.job
