@@ -14,8 +14,9 @@ import structlog
 
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.job_lifecycle import IllegalTransition, JobStatus
+from app.services.execution.call_context import context_of
 from app.services.execution.job_inputs import JobInputs
-from app.services.execution.job_outcome import JobOutcome, as_ended, ended_call, faulty
+from app.services.execution.job_outcome import JobOutcome, answered_call, as_ended, ended_call, faulty
 from app.services.execution.next_attempt import NextAttempt
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.services.job_events import JobEvents
@@ -99,7 +100,7 @@ class JobRuns:
         """Run a job that was claimed. Its task returns None if it did not end: it waits again, or is another's."""
         loop = asyncio.get_running_loop()
         self.lose([job.id])  # an attempt of ours that outlived its lease, and whose job came back to us
-        context = ExecutionContext(job.id, _on_loop_clock(job.deadline), self._told_progress)
+        context = context_of(job, self._told_progress)
         run = self._runs[job.id] = Run(job, loop.time(), context)
         before, self._last[job.plugin] = self._last.get(job.plugin), run
         self._loading[job.plugin] += 1
@@ -231,9 +232,7 @@ class JobRuns:
             task.uncancel()
             return ended_call(job, "cancelled", run.context)
         self._on_ran(job.plugin, run.loading_ms, run.context.running_ms)
-        if envelope:
-            envelope["error"]["details"]["job_id"] = job.id
-        return JobOutcome(job.id, result, envelope, run.context.waiting_ms, run.context.running_ms)
+        return answered_call(job, result, envelope, run.context)
 
     def _sit_down(self, run: Run) -> None:
         if not run.at_its_desk.is_set():
@@ -298,10 +297,8 @@ class JobRuns:
         ended: list[tuple[JobEnd, Released]] = []
 
         async def write() -> None:
-            result, blob = await self._results.keep(outcome.result)
-            end = outcome.to_end(
-                result=result, result_blob=blob, attempt=job.attempt, worker_pid=run.context.worker_pid
-            )
+            blob = await self._results.put(outcome.result) if self._results.is_large(outcome.result_bytes) else None
+            end = outcome.to_end(blob, attempt=job.attempt, worker_pid=run.context.worker_pid)
             try:
                 ended.append((end, await self._store.end(end)))
             except NotStorable as unfit:
@@ -346,9 +343,3 @@ class JobRuns:
                         await self._closing.wait()
                 rest_s = min(rest_s * 2, LONGEST_REST_S)
         return False
-
-
-def _on_loop_clock(deadline: datetime | None) -> float | None:
-    if deadline is None:
-        return None
-    return asyncio.get_running_loop().time() + (deadline - datetime.now(UTC)).total_seconds()
