@@ -125,6 +125,7 @@ def test_jobs_are_found_by_what_is_known_of_them(server: RunningServer):
         ({"durable": "perhaps"}, "durable"),
         ({"q": "x" * 1000}, "q"),
         ({"q": "a\x00b"}, "q"),
+        *(({name: ""}, name) for name in ("status", "plugin", "error_code", "since", "until", "batch", "q")),
     ],
 )
 def test_a_filter_that_makes_no_sense_is_refused_by_name(

@@ -193,9 +193,16 @@ class AnalysisExecutionService:
         return {"image": image.data, "mime_type": image.mime_type, "options": request.options}
 
     async def _acquire_all(self, images: Sequence[EncodedImage | UploadedImage | RemoteImage]) -> list[AcquiredImage]:
-        remote = [(image.url, image.mime_type) for image in images if isinstance(image, RemoteImage)]
+        numbered = enumerate(images)
+        remote = {number: (one.url, one.mime_type) for number, one in numbered if isinstance(one, RemoteImage)}
         fetched = iter(await self._images.from_urls(remote))
-        return [next(fetched) if isinstance(image, RemoteImage) else self._acquire(image) for image in images]
+        acquired: list[AcquiredImage] = []
+        for image in images:
+            try:
+                acquired.append(next(fetched) if isinstance(image, RemoteImage) else self._acquire(image))
+            except RequestError as refused:
+                raise refused.of_image(len(acquired)) from None
+        return acquired
 
     def _acquire(self, image: EncodedImage | UploadedImage) -> AcquiredImage:
         if isinstance(image, EncodedImage):

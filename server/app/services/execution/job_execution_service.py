@@ -34,6 +34,8 @@ from app.storage.store import JobStore
 log = structlog.get_logger("sightgate.jobs")
 
 LOOK_AGAIN_S = 1.0
+# How long a server that stops waits for the end of calls whose workers were ended.
+INTERRUPT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,8 @@ class JobExecutionService:
     async def drain(self) -> None:
         """Take nothing new, take up nothing more, and wait for what runs, at most ``drain_s`` seconds.
 
-        What still runs then is handed back: it waits for the next server, or another one. Event streams end last.
+        What still runs then is handed back: it waits for the next server, or another one. Calls that somebody waits
+        for end ``interrupted``. Event streams end last.
         """
         if self._draining:
             return
@@ -242,7 +245,7 @@ class JobExecutionService:
         await self._dispatcher.stop()
         await self._runs.finish(self._rules.drain_s)
         await self._calls.finish(ends)
-        await self._runs.hand_back()
+        await asyncio.gather(self._runs.hand_back(), self._calls.interrupt(INTERRUPT_S))
         self._events.close()
 
     async def stop(self) -> None:

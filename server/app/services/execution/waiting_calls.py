@@ -26,11 +26,13 @@ STORE_RESULT_S = 2.0
 
 @dataclass(slots=True)
 class _Call:
-    """One call. ``payload`` is held until it runs."""
+    """One call. ``payload`` is held until it runs, ``task`` while it is in the plugin's queue or in the plugin."""
 
     job: Job
     payload: dict[str, Any] | None
     context: ExecutionContext | None = None
+    task: asyncio.Task[Any] | None = None
+    interrupted: bool = False
 
 
 class WaitingCalls:
@@ -68,11 +70,18 @@ class WaitingCalls:
         job, payload, call.payload = call.job, call.payload, None
         context = call.context = context_of(job, self._progressed if tell is None else self._telling(tell))
         set_current_execution(context)
+        task = call.task = asyncio.current_task()
         try:
             result, envelope = await self._plugins.execute_async(job.plugin, payload)
         except asyncio.CancelledError:
-            self._record_end(job, ended_call(job, "cancelled", context))
-            raise
+            ended = ended_call(job, "interrupted" if call.interrupted else "cancelled", context)
+            self._record_end(job, ended)
+            if not call.interrupted or task is None:
+                raise
+            task.uncancel()  # whoever waits is still there, and is told
+            return ended
+        finally:
+            call.task = None
         outcome = answered_call(job, result, envelope, context)
         blob: str | None = None
         try:
@@ -99,6 +108,14 @@ class WaitingCalls:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(until):
                     await self._none_left.wait()
+
+    async def interrupt(self, within_s: float) -> None:
+        """End all with ``interrupted``, because the server ends, and wait for that at most so many seconds."""
+        for call in self._calls.values():
+            if call.task is not None:
+                call.interrupted = True
+                call.task.cancel()
+        await self.finish(asyncio.get_running_loop().time() + within_s)
 
     def _telling(self, tell: Callable[[Progress], None]) -> ProgressSink:
         def told(job_id: str, done: float, total: float, message: str) -> None:
