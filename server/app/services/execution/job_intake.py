@@ -88,6 +88,8 @@ class JobIntake:
         try:
             stored = await self._add(new, _key(_BATCH, asked, images), batch)
         except KeyUsed as used:
+            for one in new:
+                self._inputs.forget(one.job.id)
             return await self._replayed_batch(used.existing_id)
         return AcceptedBatch(batch.id, [job.id for job in stored])
 
