@@ -112,7 +112,9 @@ class Settings(BaseSettings):
         description="Age at which an input or result that no job names is removed, seconds.",
     )
     large_result_bytes: int = Field(
-        256 * 1024, ge=0, description="Results of jobs above this size as JSON lie beside the images, bytes."
+        256 * 1024,
+        ge=0,
+        description="Results above this size as JSON lie beside the images, not in rows, bytes.",
     )
     durability: Literal["full", "normal"] = Field(
         "full", description="`full`: an accepted job survives a power cut; `normal`: a crash of the server."

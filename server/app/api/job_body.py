@@ -108,20 +108,23 @@ def _batch_from(data: Mapping[str, Any]) -> BatchRequest:
     if not isinstance(plugins, list) or not all(isinstance(name, str) for name in plugins):
         raise _wrong("plugins", "plugins must be a list of names")
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
-        raise _wrong("images", "images must be a list of objects with image and mime_type")
+        raise _wrong("images", "images must be a list of objects with image (or image_url) and mime_type")
     if len(images) > MOST_IN_BATCH:
         raise _wrong("images", f"a batch has at most {MOST_IN_BATCH} jobs; this one has {len(images)} images")
     return BatchRequest(
         plugins,
-        [_image_from(image) for image in images],
+        [_image_from(number, image) for number, image in enumerate(images)],
         _options_by_plugin(options_of(data.get("options"))),
         timeout_s=timeout_of(data.get("timeout_s")),
     )
 
 
-def _image_from(data: Mapping[str, Any]) -> EncodedImage | RemoteImage:
-    check_fields(data, IMAGE_FIELDS)
-    return image_from(data)
+def _image_from(number: int, data: Mapping[str, Any]) -> EncodedImage | RemoteImage:
+    try:
+        check_fields(data, IMAGE_FIELDS)
+        return image_from(data)
+    except RequestError as refused:
+        raise refused.of_image(number) from None
 
 
 async def _batch_from_form(form: FormData) -> BatchRequest:

@@ -107,6 +107,12 @@ class GovernedError(Exception):
 class RequestError(GovernedError):
     """The request cannot be used; there is no job."""
 
+    def of_image(self, number: int) -> "RequestError":
+        """Return the same refusal, told of one of many images, which are counted from 0 as in the request."""
+        place = f"images[{number}]"
+        field = ".".join((place, self.details["field"])) if "field" in self.details else place
+        return RequestError(self.code, f"{place}: {self.message}", **{**self.details, "field": field})
+
 
 class InputValidationError(GovernedError):
     """The gate refuses the input; the plugin is not called."""

@@ -12,8 +12,9 @@ ProgressSink = Callable[[str, float, float, str], None]
 class ExecutionContext:
     """Set by JobExecutionService, read by the gate's log line and by the pool.
 
-    ``deadline`` is on the event loop's clock in seconds; ``waiting_ms`` is filled in by admission, ``running_ms`` by
-    the gate, ``worker_pid`` by the pool. ``cancelled``: somebody asked for the call's end before it had a worker.
+    ``deadline`` is on the event loop's clock in seconds; ``waiting_ms`` is filled in by admission, ``worker_pid`` by
+    the pool, ``running_ms`` and ``result_bytes`` (the result's length as JSON) by the gate. ``cancelled``: somebody
+    asked for the call's end before it had a worker.
     """
 
     call_id: str
@@ -21,6 +22,7 @@ class ExecutionContext:
     progress: ProgressSink | None = None
     waiting_ms: float = 0.0
     running_ms: float = 0.0
+    result_bytes: int = 0
     worker_pid: int | None = None
     cancelled: bool = False
 

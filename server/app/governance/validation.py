@@ -16,6 +16,7 @@ __all__ = [
     "InputValidationError",
     "OutputRules",
     "OutputValidationError",
+    "measure_plugin_output",
     "validate_input_payload",
     "validate_plugin_output",
 ]
@@ -140,6 +141,11 @@ def validate_plugin_output(raw: object, rules: OutputRules = DEFAULT_OUTPUT_RULE
     Raises OutputValidationError for anything else: no dict, an empty one, keys that are no strings, NaN or infinity,
     values that are no JSON, lone surrogates, more than 64 levels, more than 16 MiB as JSON.
     """
+    return measure_plugin_output(raw, rules)[0]
+
+
+def measure_plugin_output(raw: object, rules: OutputRules = DEFAULT_OUTPUT_RULES) -> tuple[dict[str, Any], int]:
+    """Return what `validate_plugin_output` returns, and how many bytes it is as JSON. Raises as that does."""
     try:
         plain = _plain_result(raw, rules.max_depth)
     except OutputValidationError:
@@ -153,7 +159,7 @@ def validate_plugin_output(raw: object, rules: OutputRules = DEFAULT_OUTPUT_RULE
     if size > rules.max_bytes:
         said = f"the result is {size} bytes of JSON, more than the {rules.max_bytes} allowed"
         raise OutputValidationError("output_too_large", said, bytes=size, limit_bytes=rules.max_bytes)
-    return plain
+    return plain, size
 
 
 def _plain_result(raw: object, max_depth: int) -> dict[str, Any]:

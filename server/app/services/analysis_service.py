@@ -1,7 +1,7 @@
 """Turns what came over the transport into an image's bytes, and tells what its header says. Judges no image."""
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pybase64
@@ -60,12 +60,13 @@ class AnalysisService:
         fetched = await self._remote.fetch(url, timeout_s)
         return self.from_bytes(fetched.data, declared or fetched.media_type)
 
-    async def from_urls(self, images: Sequence[tuple[str, str | None]]) -> list[AcquiredImage]:
-        """Fetch the images of a batch, each a URL and the declared type. Raises as `from_url` does."""
-        fetched = await self._remote.fetch_all([url for url, _ in images]) if images else []
+    async def from_urls(self, images: Mapping[int, tuple[str, str | None]]) -> list[AcquiredImage]:
+        """Fetch images of a batch, each a URL and the declared type, by number. Raises as `from_url` does."""
+        urls = {number: url for number, (url, _) in images.items()}
+        fetched = await self._remote.fetch_all(urls) if urls else []
         return [
             self.from_bytes(found.data, declared or found.media_type)
-            for (_, declared), found in zip(images, fetched, strict=True)
+            for (_, declared), found in zip(images.values(), fetched, strict=True)
         ]
 
     def describe(self, data: bytes) -> ImageHeader | None:

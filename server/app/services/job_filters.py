@@ -15,7 +15,8 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs are meant; None means any. Times are ISO 8601; without an offset they are UTC.
+    """Which jobs are meant; None means any, but an empty text is refused: it was to say something, and a removal
+    would be of all jobs. Times are ISO 8601; without an offset they are UTC.
 
     ``q`` is the beginning of an id or a part of a plugin's name, ``batch`` a batch's id.
     """
@@ -31,6 +32,9 @@ class JobQuery:
 
     def to_filter(self) -> JobFilter:
         """Return the store's filter. Raises RequestError ``malformed_request`` naming the field that makes no sense."""
+        for field in ("status", "plugin", "error_code", "since", "until", "batch", "q"):
+            if getattr(self, field) == "":
+                raise _wrong(field, f"{field} is empty; say what it is to be, or leave it out")
         since, until = _moment("since", self.since), _moment("until", self.until)
         if since is not None and until is not None and until <= since:
             raise _wrong("until", "until must be later than since")
@@ -58,7 +62,7 @@ class JobQuery:
 
 
 def _status(status: str | None) -> JobStatus | None:
-    if not status:
+    if status is None:
         return None
     try:
         return JobStatus(status)
@@ -67,21 +71,21 @@ def _status(status: str | None) -> JobStatus | None:
 
 
 def _error_code(code: str | None) -> str | None:
-    if code and code not in ERROR_CODES:
+    if code is not None and code not in ERROR_CODES:
         raise _wrong("error_code", f"there is no error code {shorten(code)!r}")
-    return code or None
+    return code
 
 
 def _batch(batch_id: str | None) -> str | None:
-    if batch_id and not _ID.fullmatch(batch_id):
+    if batch_id is not None and not _ID.fullmatch(batch_id):
         raise _wrong("batch", f"{shorten(batch_id)!r} is no id of a batch")
-    return batch_id or None
+    return batch_id
 
 
 def _text(field: str, text: str | None) -> str | None:
-    if text and (len(text) > MAX_TEXT or "\x00" in text or not _is_unicode(text)):
+    if text is not None and (len(text) > MAX_TEXT or "\x00" in text or not _is_unicode(text)):
         raise _wrong(field, f"{field} must be at most {MAX_TEXT} characters of text")
-    return text or None
+    return text
 
 
 def _is_unicode(text: str) -> bool:
@@ -93,7 +97,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _moment(field: str, text: str | None) -> datetime | None:
-    if not text:
+    if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)

@@ -22,14 +22,13 @@ class JobResults:
         self._blobs = blobs
         self._large_bytes = large_bytes
 
-    async def keep(self, result: JsonObject | None) -> tuple[JsonObject | None, str | None]:
-        """Return what goes into the row: the result, or the digest of the blob that holds it. Raises StorageError."""
-        if not result:
-            return None, None
-        encoded = _encode(result)
-        if len(encoded) <= self._large_bytes:
-            return result, None
-        return None, await self._blobs.put(encoded)
+    def is_large(self, size: int) -> bool:
+        """Tell whether a result of so many bytes as JSON lies in a blob."""
+        return size > self._large_bytes
+
+    async def put(self, result: JsonObject) -> str:
+        """Store a large result and return the digest of its blob. Raises StorageError."""
+        return await self._blobs.put(_encode(result))
 
     async def with_result(self, job: Job) -> Job:
         """Return the job with its result, wherever that lies. Raises StorageError if its blob is gone or damaged."""

@@ -1,7 +1,7 @@
 """Images that a caller names by URL: fetched within limits, and told apart by code when they are not."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,8 +22,11 @@ class RemoteImages(Protocol):
         """Return the image at a URL, within ``timeout_s`` and the server's own limit. Raises RequestError."""
         ...
 
-    async def fetch_all(self, urls: Sequence[str]) -> list[Fetched]:
-        """Return the images of a batch in their order, or fail as the first of them does. Raises RequestError."""
+    async def fetch_all(self, urls: Mapping[int, str]) -> list[Fetched]:
+        """Return images of a batch in their order, or fail as the first of them does. Raises RequestError.
+
+        ``urls`` are by the image's number in the batch, which a refusal names.
+        """
         ...
 
     async def close(self) -> None:
@@ -39,9 +42,9 @@ class NoRemoteImages:
         said = f"this server fetches no images; its operator turns it on by {TURN_ON}"
         raise RequestError("image_url_disabled", said, field=FIELD)
 
-    async def fetch_all(self, urls: Sequence[str]) -> list[Fetched]:
+    async def fetch_all(self, urls: Mapping[int, str]) -> list[Fetched]:
         """Raise RequestError ``image_url_disabled``."""
-        return [await self.fetch(url, None) for url in urls]
+        return [await self.fetch(url, None) for url in urls.values()]
 
     async def close(self) -> None:
         """There are none."""
@@ -86,24 +89,28 @@ class FetchedImages:
         self._observe(None)
         return fetched
 
-    async def fetch_all(self, urls: Sequence[str]) -> list[Fetched]:
+    async def fetch_all(self, urls: Mapping[int, str]) -> list[Fetched]:
         """Return the images of a batch. Raises as `fetch` does, also if together they are too large or too many."""
         if len(urls) > MOST_IN_BATCH:
             raise RequestError("malformed_request", f"a batch names at most {MOST_IN_BATCH} images by URL", field=FIELD)
         fetched: list[Fetched] = []
         kept_bytes = 0
 
-        async def fetch(url: str) -> Fetched:
+        async def fetch(number: int, url: str) -> Fetched:
             nonlocal kept_bytes
-            image = await self.fetch(url, None)
+            try:
+                image = await self.fetch(url, None)
+            except RequestError as refused:
+                raise refused.of_image(number) from None
             kept_bytes += len(image.data)
             if kept_bytes > self._rules.max_batch_bytes:  # nothing of the rest is waited for
                 said = f"the images of the batch have more than {self._rules.max_batch_bytes} bytes together"
                 raise self._refusal("image_url_too_large", said)
             return image
 
-        for start in range(0, len(urls), BATCH_AT_ONCE):
-            fetched += await _together([fetch(url) for url in urls[start : start + BATCH_AT_ONCE]])
+        wanted = list(urls.items())
+        for start in range(0, len(wanted), BATCH_AT_ONCE):
+            fetched += await _together([fetch(*one) for one in wanted[start : start + BATCH_AT_ONCE]])
         return fetched
 
     async def close(self) -> None:

@@ -102,6 +102,16 @@ def test_jobs_are_purged_after_a_question(cli):
     assert [job["plugin"] for job in left] == ["failing"]
 
 
+def test_a_filter_that_is_empty_removes_nothing(either):
+    """As a variable of a script is that was not set."""
+    (job_id,) = submitted(either, "a.png", "-p", "sizes", "--delay", "3600")
+    either.run("jobs", "cancel", job_id)
+    refused = either.run("jobs", "purge", "--plugin", "", "--yes")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.line == "sightgate: plugin is empty; say what it is to be, or leave it out"
+    assert job_of(either, job_id)["status"] == "CANCELLED"
+
+
 def test_purging_over_http_asks_the_server(served):
     served.run("analyze", "a.png", "-p", "failing")
     removed = json.loads(served.run("jobs", "purge", "--error-code", "plugin_failed", "--yes", "--json").out)["removed"]

@@ -256,7 +256,7 @@ def test_a_batch_may_mix_images_and_urls(server: RunningServer, site: str) -> No
     before = len(server.jobs())
     images.append({"image_url": f"{site}/missing"})
     answer = server.http.post("/v1/jobs/batch", json={"plugins": ["echo"], "images": images})
-    assert_error(answer, 400, "image_url_failed")
+    assert assert_error(answer, 400, "image_url_failed")["details"]["field"] == "images[3].image_url"
     answer = server.http.post("/v1/jobs/batch", json={"plugins": ["echo"], "images": [images[0]] * 101})
     assert_error(answer, 400, "malformed_request")
     assert len(server.jobs()) == before

@@ -55,6 +55,21 @@ def test_what_does_not_end_in_time_is_handed_back_and_runs_again(tmp_path: Path)
         assert [attempt["outcome"] for attempt in job["attempts"]] == ["handed_back", "SUCCESS"]
 
 
+def test_a_caller_who_waits_longer_than_the_drain_is_told(tmp_path: Path):
+    home = make_home(tmp_path, "slow", drain_s=0.3)
+    with running(home) as server, ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(server.analyze, "slow", {"seconds": 600}) for _ in range(2)]  # one of them in the queue
+        eventually(lambda: len(server.jobs(plugin="slow", status="RUNNING")) == 2, "calls")
+        eventually(lambda: server.row("slow")["in_flight"], "call in flight")
+        workers = server.descendants()
+        assert server.stop() == 0
+        for call in calls:
+            assert_error(call.result(), 400, "interrupted")
+        assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    with running(home) as server:
+        assert {job["error_code"] for job in server.jobs(plugin="slow")} == {"interrupted"}
+
+
 def test_attempts_that_were_handed_back_are_not_held_against_a_job(tmp_path: Path):
     home = make_home(tmp_path, "slow", "steps", drain_s=0)
     with running(home) as server:

@@ -1,7 +1,9 @@
 """Jobs as they are kept: found, counted, exported, repeated, and removed when their time is over."""
 
+import contextlib
 import hashlib
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -124,6 +126,7 @@ def test_jobs_are_found_by_what_is_known_of_them(server: RunningServer):
         ({"durable": "perhaps"}, "durable"),
         ({"q": "x" * 1000}, "q"),
         ({"q": "a\x00b"}, "q"),
+        *(({name: ""}, name) for name in ("status", "plugin", "error_code", "since", "until", "batch", "q")),
     ],
 )
 def test_a_filter_that_makes_no_sense_is_refused_by_name(
@@ -209,6 +212,34 @@ def test_a_large_result_lies_beside_the_images(tmp_path: Path):
         assert server.job(job_id)["result"] == job["result"]
 
 
+def test_a_large_result_of_a_call_that_somebody_waits_for_lies_there_too(tmp_path: Path):
+    home = make_home(tmp_path, "answering", large_result_bytes=2_000)
+    with running(home) as server:
+        text = "x" * 10_000
+        small, large = (server.analyze("echo", {"text": said}) for said in ("x", text))
+        job_id = large.json()["job_id"]
+        assert server.job(job_id)["result"] == large.json()["result"]
+        assert [row["status"] for row in server.jobs()] == ["SUCCESS", "SUCCESS"]
+        assert blobs(server) >= 10_000
+        assert json.loads(server.http.get("/v1/jobs/export").text.splitlines()[1])["result"] == large.json()["result"]
+        assert rows_with_result(home.data) == {small.json()["job_id"]}
+    with running(home) as server:
+        assert server.job(job_id)["result"]["options"] == {"text": text}
+
+
+def test_a_large_result_that_cannot_be_stored_beside_the_images_is_not_lost(tmp_path: Path):
+    home = make_home(tmp_path, "answering", large_result_bytes=100)
+    home.data.mkdir()
+    (home.data / "blobs").write_text("here could be a folder")
+    with running(home) as server:
+        answer = server.analyze("echo", {"text": "x" * 1_000})
+        assert answer.status_code == 200, answer.text
+        assert server.job(answer.json()["job_id"])["result"] == answer.json()["result"]
+        assert [line["job"] for line in server.events("a large result is kept in its job's row")] == [
+            answer.json()["job_id"]
+        ]
+
+
 def test_old_jobs_and_their_images_go_and_what_waits_stays(tmp_path: Path):
     swept = {"retain_jobs": 2, "sweep_s": 0.3, "blob_grace_s": 1}
     with running(make_home(tmp_path, "answering", **swept)) as server:
@@ -227,6 +258,13 @@ def test_old_jobs_and_their_images_go_and_what_waits_stays(tmp_path: Path):
         # The images of those that stay can still be read.
         assert server.http.get(f"/v1/jobs/{waits}/input").content == PNG
         assert server.http.get(f"/v1/jobs/{ids[-1]}/input").content == PNG + bytes([7])
+
+
+def rows_with_result(data: Path) -> set[str]:
+    """Return the ids of the jobs whose result stands in their row."""
+    (database,) = data.glob("*.sqlite3")
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return {job_id for (job_id,) in connection.execute("SELECT id FROM jobs WHERE result IS NOT NULL")}
 
 
 def _gone_or_ended(server: RunningServer, job_id: str) -> bool:

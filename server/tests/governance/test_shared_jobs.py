@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -190,6 +191,67 @@ def test_a_job_waits_for_a_server_that_has_its_plugin(postgres: PostgresServer, 
         assert two.job(late)["status"] == "PENDING"
         with running(having):
             assert two.ended_job(late)["status"] == "SUCCESS"
+
+
+def test_a_job_waits_for_a_server_that_can_load_its_plugin(postgres: PostgresServer, tmp_path: Path):
+    shared = {"database_url": PostgresPlace(postgres).url, "blob_url": tmp_path / "blobs"}
+    able = make_home(tmp_path / "one", "slow", "asking", "answering", **shared)
+    operator_says(able, '[asking.grant]\nnetwork = ["example.org:443"]\n')
+    broken = make_home(tmp_path / "two", "asking", **shared)
+    (broken.plugins / "slow.py").write_text("import a_module_that_nobody_installed\n")
+    (broken.plugins / "echo.py").write_text("raise ValueError\n")
+    exposed = make_home(tmp_path / "three", "slow", sandbox="off", min_isolation="sandbox", **shared)
+    with running(able) as one, running(broken) as two, running(exposed) as three:
+        rows = (two.row("slow"), two.row("asking"), two.row("echo"), three.row("slow"))
+        assert [row["state"] for row in rows] == ["UNAVAILABLE", "UNAVAILABLE", "FAILED", "UNAVAILABLE"]
+        blocker = one.accepted("slow", {"seconds": 2})
+        one.until_status(blocker, "RUNNING")
+        ids = [one.accepted(plugin, delay_s=delay_s) for plugin in ("slow", "asking", "echo") for delay_s in (0, 1)]
+        jobs = [two.ended_job(job_id) for job_id in ids]
+        assert {(job["status"], job["attempt"]) for job in jobs} == {("SUCCESS", 1)}
+        # A call that somebody waits for is told at once what is wrong, and so is who would submit a job there.
+        for server, plugin, code in ((two, "asking", "permission_not_granted"), (three, "slow", "plugin_unavailable")):
+            assert_error(server.analyze(plugin), 503, code)
+            assert_error(server.post_job(plugin), 503, code)
+
+
+def test_a_plugin_that_a_server_cannot_start_is_left_to_the_others(postgres: PostgresServer, tmp_path: Path):
+    shared = {"database_url": PostgresPlace(postgres).url, "blob_url": tmp_path / "blobs"}
+    wanting, able = (make_home(tmp_path / name, "fragile", **shared) for name in ("one", "two"))
+    (able.plugins / "model").touch()
+    with running(wanting) as one:
+        job_id = one.accepted("wanting")
+        left = eventually(lambda: _ended_attempts(one, job_id), "attempt that was handed back")
+        assert [(attempt["outcome"], attempt["error_code"]) for attempt in left] == [
+            ("handed_back", "plugin_unavailable")
+        ]
+        assert one.job(job_id)["status"] == "PENDING"
+        with running(able) as two:
+            job = two.ended_job(job_id)
+    assert (job["status"], job["attempt"]) == ("SUCCESS", 2)
+    assert len({attempt["server"] for attempt in job["attempts"]}) == 2
+
+
+def test_a_job_that_no_server_can_start_fails_after_some_tries(postgres: PostgresServer, tmp_path: Path):
+    rest = {"breaker_rest_s": 0.1, "breaker_longest_rest_s": 0.1}
+    shared = {"database_url": PostgresPlace(postgres).url, "blob_url": tmp_path / "blobs", **rest}
+    with running(make_home(tmp_path / "shared", "fragile", **shared)) as server:
+        job = server.ended_job(server.accepted("wanting"))
+        outcomes = [(attempt["outcome"], attempt["error_code"]) for attempt in job["attempts"]]
+        assert outcomes == [*[("handed_back", "plugin_unavailable")] * 5, ("FAILED", "plugin_unavailable")]
+        assert "its model is not there" in job["error"]["message"]
+    with running(make_home(tmp_path / "alone", "fragile", **rest)) as server:  # nobody could come to its help
+        job = server.ended_job(server.accepted("wanting"))
+        assert (job["attempt"], job["error"]["details"]["code"]) == (1, "plugin_unavailable")
+
+
+def operator_says(home: Home, said: str) -> None:
+    home.data.mkdir()
+    (home.data / "plugins.toml").write_text(said)
+
+
+def _ended_attempts(server: RunningServer, job_id: str) -> list[dict[str, Any]]:
+    return [attempt for attempt in server.job(job_id)["attempts"] if attempt["ended_at"] is not None]
 
 
 def _runs(server: RunningServer) -> bool:

@@ -13,7 +13,7 @@ from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.plugins.loader.plugin_registry import PluginRegistry
 from app.services.execution.job_execution_service import JobExecutionService
-from app.services.execution.job_terms import JobTerms
+from app.services.execution.job_terms import JobTerms, Submission
 from app.storage.job_ids import new_job_id
 from app.storage.records import Job
 from app.wiring import Sightgate
@@ -198,8 +198,8 @@ async def test_a_try_whose_time_comes_while_the_dispatcher_looks_is_not_forgotte
     monkeypatch.setattr(server.store, "put_back", put_back_before_a_late_look)
     monkeypatch.setattr(server.store, "next_due", look_late)
     retry = {"max_attempts": 3, "codes": ["plugin_failed"], "backoff_s": 0.2, "factor": 1, "jitter": 0}
-    terms = JobTerms(retry=retry)
-    accepted = await server.job_execution.accept("scripted", payload(**{"raise": "not yet"}), terms)
+    asked = Submission.of_one("scripted", {"raise": "not yet"}, JobTerms(retry=retry))
+    accepted = await server.job_execution.accept(asked, payload())
     assert (await ended(server.job_execution, accepted.job_id))["attempt"] == 3
 
 

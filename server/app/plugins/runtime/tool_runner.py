@@ -21,9 +21,9 @@ from app.governance.validation import (
     DEFAULT_OUTPUT_RULES,
     InputRules,
     OutputRules,
+    measure_plugin_output,
     normalize_mime_type,
     validate_input_payload,
-    validate_plugin_output,
 )
 from app.plugins.loader.plugin_registry import PluginRegistry, get_registry
 from app.plugins.sandbox.embedded import EmbeddedThreads
@@ -125,10 +125,13 @@ class ToolRunner:
         }
 
     def _accept_output(self, plugin_name: str, raw: object) -> dict[str, Any]:
-        result = validate_plugin_output(raw, self._output_rules)
+        result, size = measure_plugin_output(raw, self._output_rules)
         check = self._registry.get_record(plugin_name).result_check
         if check is not None:
             check(result)
+        context = current_execution()
+        if context is not None:
+            context.result_bytes = size
         return result
 
     async def _call_and_wait(self, plugin: Any, payload: Payload) -> Any:

@@ -10,7 +10,7 @@ from app.plugins.sandbox.home_loop import HomeLoop
 from app.services.analysis_service import AcquiredImage, AnalysisService
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.job_outcome import JobOutcome
-from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms
+from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, Submission
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.services.job_events import Progress
 
@@ -127,17 +127,17 @@ class AnalysisExecutionService:
         run now, StorageError if the job cannot be made durable.
         """
         terms = terms or JobTerms()
+        asked = Submission.of_one(request.plugin, request.options, terms, request.owner, request.timeout_s)
         source = _source_of(request.image)
         if source is not None and terms.key is not None:
-            said = (request.options, terms, request.owner, request.timeout_s)
-            replayed = await self._jobs.find_replayed(request.plugin, source, *said)
+            replayed = await self._jobs.find_replayed(asked, source)
             if replayed is not None:
                 return replayed
         payload = await self._payload_of(request)
         self._plugins.check(request.plugin)
         await self._check_webhook(terms)
         payload["source"] = source
-        return await self._jobs.accept(request.plugin, payload, terms, request.owner, request.timeout_s)
+        return await self._jobs.accept(asked, payload)
 
     async def submit_batch(self, request: BatchRequest, terms: JobTerms | None = None) -> AcceptedBatch:
         """Accept a durable job for each image and plugin, all or none. Raises as `submit` does."""
@@ -146,20 +146,18 @@ class AnalysisExecutionService:
         for plugin in request.plugins:
             self._plugins.check(plugin)
         await self._check_webhook(terms)
+        asked = Submission(request.plugins, request.options, terms, request.owner, request.timeout_s)
         sources = [_source_of(image) for image in request.images]
         known = [source for source in sources if source is not None]
         if terms.key is not None and len(known) == len(sources):
-            said = (request.options, terms, request.owner, request.timeout_s)
-            replayed = await self._jobs.find_replayed_batch(request.plugins, known, *said)
+            replayed = await self._jobs.find_replayed_batch(asked, known)
             if replayed is not None:
                 return replayed
         payloads = [
             {"image": image.data, "mime_type": image.mime_type, "source": source}
             for source, image in zip(sources, await self._acquire_all(request.images), strict=True)
         ]
-        return await self._jobs.accept_batch(
-            request.plugins, payloads, request.options, terms, request.owner, request.timeout_s
-        )
+        return await self._jobs.accept_batch(asked, payloads)
 
     async def requeue(self, job_id: str, key: str | None = None) -> Accepted:
         """Accept a new durable job with the input and options of another; the same ``key`` gives the same one again.
@@ -195,9 +193,16 @@ class AnalysisExecutionService:
         return {"image": image.data, "mime_type": image.mime_type, "options": request.options}
 
     async def _acquire_all(self, images: Sequence[EncodedImage | UploadedImage | RemoteImage]) -> list[AcquiredImage]:
-        remote = [(image.url, image.mime_type) for image in images if isinstance(image, RemoteImage)]
+        numbered = enumerate(images)
+        remote = {number: (one.url, one.mime_type) for number, one in numbered if isinstance(one, RemoteImage)}
         fetched = iter(await self._images.from_urls(remote))
-        return [next(fetched) if isinstance(image, RemoteImage) else self._acquire(image) for image in images]
+        acquired: list[AcquiredImage] = []
+        for image in images:
+            try:
+                acquired.append(next(fetched) if isinstance(image, RemoteImage) else self._acquire(image))
+            except RequestError as refused:
+                raise refused.of_image(len(acquired)) from None
+        return acquired
 
     def _acquire(self, image: EncodedImage | UploadedImage) -> AcquiredImage:
         if isinstance(image, EncodedImage):

@@ -131,8 +131,8 @@ class JobDispatcher:
         self._nothing_waits = room > 0 and not waiting
         free: dict[str, int] = {}
         for plugin in waiting:
-            if self._store.shared and not self._plugins.knows(plugin):
-                continue  # its jobs wait for a server that has it
+            if self._store.shared and not self._plugins.can_run(plugin):
+                continue  # its jobs wait for a server that has it, and can load it
             # A job whose input is being read has no seat yet; another one must not overtake it.
             ahead = self._pace.ahead(plugin, self._plugins.seats(plugin))
             seats = min(room, self._plugins.free_seats(plugin, ahead) - self._runs.loading(plugin))

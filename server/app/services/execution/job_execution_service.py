@@ -10,43 +10,32 @@ from typing import Any, Protocol
 import structlog
 
 from app.governance.error_envelope import stored_envelope
-from app.governance.errors import PluginRefused, RequestError
-from app.governance.execution_context import ExecutionContext, ProgressSink, set_current_execution
-from app.governance.job_lifecycle import TERMINAL, IllegalTransition, JobStatus
+from app.governance.errors import PluginRefused
+from app.governance.job_lifecycle import TERMINAL, JobStatus
 from app.governance.retry import RetryPolicy
 from app.plugins.sandbox.home_loop import HomeLoop
+from app.services.execution.job_cancelling import JobCancelling
 from app.services.execution.job_dispatcher import DispatchRules, JobDispatcher
 from app.services.execution.job_inputs import JobInputs
 from app.services.execution.job_intake import MAX_PLUGIN_NAME, JobIntake
 from app.services.execution.job_leases import JobLeases
-from app.services.execution.job_outcome import JobOutcome, as_ended, ended_call, error_of
+from app.services.execution.job_outcome import JobOutcome
 from app.services.execution.job_runs import JobObserver, JobRuns
-from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms
+from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, Submission
 from app.services.execution.plugin_execution_service import PluginExecutionService
+from app.services.execution.waiting_calls import WaitingCalls
 from app.services.job_events import JobEvents, Progress
 from app.services.job_management_service import JobManagementService, job_missing
 from app.services.job_results import JobResults
-from app.storage.errors import JobMissing
 from app.storage.job_ids import new_job_id
 from app.storage.records import BatchProgress, Change, Job, NewJob, Recovery, Released
 from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate.jobs")
 
-# How long a request to cancel waits for the end of a job whose worker was killed.
-CANCEL_S = 5.0
 LOOK_AGAIN_S = 1.0
-# Jobs of a batch that are cancelled side by side.
-CANCELLED_AT_ONCE = 64
-
-
-@dataclass(slots=True)
-class _Call:
-    """A job of this process that a caller waits for. ``payload`` is held until it runs."""
-
-    job: Job
-    payload: dict[str, Any] | None
-    context: ExecutionContext | None = None
+# How long a server that stops waits for the end of calls whose workers were ended.
+INTERRUPT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +85,6 @@ class JobExecutionService:
         self._home = home
         self._rules = rules or JobRules()
         self._webhooks = webhooks
-        self._calls: dict[str, _Call] = {}
         self._runs = JobRuns(
             store, plugins, inputs, results, events, observer, self.look_again, self._ran, self._job_ended
         )
@@ -104,9 +92,9 @@ class JobExecutionService:
         self._dispatcher = JobDispatcher(store, plugins, self._runs, dispatch, self._ended_unrun)
         self._leases = JobLeases(store, self._runs, self._rules.lease_s, self._recovered)
         self._intake = JobIntake(store, inputs, events, policy_of, self._dispatcher.added)
-        self._progressed = events.progressed
+        self._calls = WaitingCalls(store, plugins, results, events)
+        self._cancelling = JobCancelling(store, management, events, self._runs, self._calls)
         self._draining = False
-        self._calls_ended = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
         store.listen(self._changed_elsewhere)
 
@@ -136,7 +124,8 @@ class JobExecutionService:
         ``timeout_s`` is how long it may wait and run, in all. Raises PluginRefused ``shutting_down``.
         """
         if durable:
-            return (await self.accept(plugin_name, payload, JobTerms(), owner, timeout_s)).job_id
+            asked = Submission.of_one(plugin_name, payload.get("options"), JobTerms(), owner, timeout_s)
+            return (await self.accept(asked, payload)).job_id
         self.refuse_if_draining()
         now = datetime.now(UTC)
         job = Job(
@@ -151,64 +140,31 @@ class JobExecutionService:
             await self._store.add([NewJob(job, [await self._inputs.keep(payload)])])
         else:
             self._store.record(job)
-        self._calls[job.id] = _Call(job, payload)
-        if self._events.watched:
-            self._events.changed(job)
+        self._calls.add(job, payload)
         return job.id
 
-    async def accept(
-        self,
-        plugin_name: str,
-        payload: Mapping[str, Any],
-        terms: JobTerms,
-        owner: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Accepted:
-        """Accept a durable job on terms. Raises RequestError, PluginRefused, StorageError."""
+    async def accept(self, asked: Submission, payload: Mapping[str, Any]) -> Accepted:
+        """Accept a durable job of one plugin. Raises RequestError, PluginRefused, StorageError."""
         self.refuse_if_draining()
-        return await self._intake.accept(plugin_name, payload, terms, owner, timeout_s)
+        return await self._intake.accept(asked, payload)
 
-    async def find_replayed(
-        self,
-        plugin_name: str,
-        source: str,
-        options: Mapping[str, Any],
-        terms: JobTerms,
-        owner: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Accepted | None:
+    async def find_replayed(self, asked: Submission, source: str) -> Accepted | None:
         """Return what an earlier request with the same key was answered, before its image is fetched from ``source``.
 
         Raises RequestError ``idempotency_conflict``, PluginRefused, StorageError.
         """
         self.refuse_if_draining()
-        return await self._intake.find_replayed(plugin_name, source, options, terms, owner, timeout_s)
+        return await self._intake.find_replayed(asked, source)
 
-    async def find_replayed_batch(
-        self,
-        plugin_names: Sequence[str],
-        sources: Sequence[str],
-        options: Mapping[str, Mapping[str, Any]],
-        terms: JobTerms,
-        owner: str | None = None,
-        timeout_s: float | None = None,
-    ) -> AcceptedBatch | None:
+    async def find_replayed_batch(self, asked: Submission, sources: Sequence[str]) -> AcceptedBatch | None:
         """Do the same for a batch whose images all come from elsewhere."""
         self.refuse_if_draining()
-        return await self._intake.find_replayed_batch(plugin_names, sources, options, terms, owner, timeout_s)
+        return await self._intake.find_replayed_batch(asked, sources)
 
-    async def accept_batch(
-        self,
-        plugin_names: Sequence[str],
-        payloads: Sequence[Mapping[str, Any]],
-        options: Mapping[str, Mapping[str, Any]],
-        terms: JobTerms,
-        owner: str | None = None,
-        timeout_s: float | None = None,
-    ) -> AcceptedBatch:
+    async def accept_batch(self, asked: Submission, payloads: Sequence[Mapping[str, Any]]) -> AcceptedBatch:
         """Accept a durable job for each image and plugin. Raises RequestError, PluginRefused, StorageError."""
         self.refuse_if_draining()
-        return await self._intake.accept_batch(plugin_names, payloads, options, terms, owner, timeout_s)
+        return await self._intake.accept_batch(asked, payloads)
 
     async def requeue(
         self, job_id: str, check: Callable[[str], None] = lambda _: None, key: str | None = None
@@ -240,10 +196,8 @@ class JobExecutionService:
 
         ``tell`` is called with what the plugin reports while a job that is not durable runs; others have event streams.
         """
-        call = self._calls.get(job_id)
-        if call is not None and call.payload is not None:
-            payload, call.payload = call.payload, None
-            return await self._run_call(call, payload, tell)
+        if (called := await self._calls.run_to_end(job_id, tell)) is not None:
+            return called
         task = self._runs.task_of(job_id)
         if task is None and (claimed := await self._store.claim_job(job_id, self._dispatcher.lease_until())):
             task = self._runs.begin(claimed)
@@ -259,19 +213,13 @@ class JobExecutionService:
 
         Raises RequestError ``job_not_found``, or ``job_not_cancellable`` if it had ended before.
         """
-        if job_id not in self._calls:
-            await self._cancel_stored(job_id)
-        else:
-            await self._cancel_here(job_id)
+        await self._cancelling.cancel(job_id)
         return await self._management.show(job_id)
 
     async def cancel_batch(self, batch_id: str) -> BatchProgress:
         """Cancel what is left of a batch, and return how far it had come. Raises RequestError ``not_found``."""
         await self._management.batch(batch_id)
-        left = await self._store.batch_jobs(batch_id, [status for status in JobStatus if status not in TERMINAL])
-        for start in range(0, len(left), CANCELLED_AT_ONCE):
-            some = left[start : start + CANCELLED_AT_ONCE]
-            await asyncio.gather(*(self._cancel_if_possible(job_id) for job_id in some))
+        await self._cancelling.cancel_batch(batch_id)
         return await self._management.batch(batch_id)
 
     async def recover(self) -> None:
@@ -287,7 +235,8 @@ class JobExecutionService:
     async def drain(self) -> None:
         """Take nothing new, take up nothing more, and wait for what runs, at most ``drain_s`` seconds.
 
-        What still runs then is handed back: it waits for the next server, or another one. Event streams end last.
+        What still runs then is handed back: it waits for the next server, or another one. Calls that somebody waits
+        for end ``interrupted``. Event streams end last.
         """
         if self._draining:
             return
@@ -295,11 +244,8 @@ class JobExecutionService:
         ends = asyncio.get_running_loop().time() + self._rules.drain_s
         await self._dispatcher.stop()
         await self._runs.finish(self._rules.drain_s)
-        if self._calls:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(ends):
-                    await self._calls_ended.wait()
-        await self._runs.hand_back()
+        await self._calls.finish(ends)
+        await asyncio.gather(self._runs.hand_back(), self._calls.interrupt(INTERRUPT_S))
         self._events.close()
 
     async def stop(self) -> None:
@@ -323,45 +269,6 @@ class JobExecutionService:
         """Something changed that may let waiting jobs run: a plugin was enabled or reloaded."""
         self._dispatcher.wake()
 
-    async def _run_call(
-        self, call: _Call, payload: dict[str, Any], tell: Callable[[Progress], None] | None
-    ) -> JobOutcome:
-        """Run a call that somebody waits for; if they leave, it is ended and recorded as cancelled."""
-        job = call.job
-        context = call.context = ExecutionContext(
-            job.id, _on_loop_clock(job.deadline), self._progressed if tell is None else self._telling(tell)
-        )
-        set_current_execution(context)
-        try:
-            result, envelope = await self._plugins.execute_async(job.plugin, payload)
-        except asyncio.CancelledError:
-            self._record_end(job, ended_call(job, "cancelled", context))
-            raise
-        if envelope:
-            envelope["error"]["details"]["job_id"] = job.id
-        outcome = JobOutcome(job.id, result, envelope, context.waiting_ms, context.running_ms)
-        self._record_end(job, outcome)
-        return outcome
-
-    def _telling(self, tell: Callable[[Progress], None]) -> ProgressSink:
-        def told(job_id: str, done: float, total: float, message: str) -> None:
-            self._events.progressed(job_id, done, total, message)
-            progress = self._events.progress_of(job_id)
-            if progress is not None:
-                tell(progress)
-
-        return told
-
-    def _record_end(self, job: Job, outcome: JobOutcome) -> None:
-        end = outcome.to_end(started_at=job.created_at)
-        self._store.record_end(end)
-        del self._calls[job.id]
-        self._events.forget(job.id)
-        if self._events.watched:
-            self._events.changed(as_ended(job, end))
-        if self._draining and not self._calls:
-            self._calls_ended.set()
-
     async def _wait_for_end(self, job_id: str) -> JobOutcome:
         with self._events.watch_job(job_id) as watch:
             while True:
@@ -373,52 +280,6 @@ class JobExecutionService:
                     waited_ms, ran_ms = job.waiting_ms or 0.0, job.running_ms or 0.0
                     return JobOutcome(job.id, job.result or {}, stored_envelope(job.error), waited_ms, ran_ms)
                 await watch.wait(LOOK_AGAIN_S)  # another server's message may be lost
-
-    async def _cancel_stored(self, job_id: str) -> None:
-        job = await self._management.find(job_id)
-        try:
-            cancelled, released = await self._store.request_cancel(job_id, error_of(job, "cancelled"))
-        except IllegalTransition as ended:
-            said = f"the job has ended as {ended.old.value} and cannot be cancelled"
-            raise RequestError("job_not_cancellable", said) from None
-        except JobMissing:
-            raise job_missing(job_id) from None
-        if cancelled.status is JobStatus.CANCELLED:
-            self._runs.tell_end(await self._management.find(job_id), released)
-        elif not await self._cancel_here(job_id):
-            await self._wait_for_cancel(job)
-
-    async def _wait_for_cancel(self, job: Job) -> None:
-        """Have another server end a job that it runs, and wait for that a while."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + CANCEL_S
-        with self._events.watch_job(job.id) as watch:
-            self._store.announce(Change(job.id, "cancel", job.plugin))
-            while (left_s := until - loop.time()) > 0 and not watch.closed:
-                if watch.stale:  # and not some progress
-                    watch.stale = False
-                    found = await self._store.get(job.id)
-                    if found is None or found.status in TERMINAL:
-                        return
-                if not await watch.wait(min(left_s, LOOK_AGAIN_S)):
-                    watch.stale = True  # the other server's message may be lost
-
-    async def _cancel_if_possible(self, job_id: str) -> None:
-        with contextlib.suppress(RequestError):  # it has ended meanwhile
-            await self._cancel_stored(job_id)
-
-    async def _cancel_here(self, job_id: str) -> bool:
-        """End a job that runs in this process, and wait for that a while; tells whether it runs here."""
-        task, call = self._runs.task_of(job_id), self._calls.get(job_id)
-        if task is not None:
-            await self._runs.cancel(job_id)
-            await asyncio.wait({task}, timeout=CANCEL_S)
-        elif call is not None and call.context is not None:
-            call.context.cancelled = True  # in case it has no worker yet
-            with self._events.watch_job(job_id) as watch:
-                if await self._plugins.kill(call.job.plugin, job_id) and job_id in self._calls:
-                    await watch.wait(CANCEL_S)
-        return task is not None or call is not None
 
     def _ran(self, plugin: str, loading_ms: float, call_ms: float) -> None:
         self._dispatcher.ran(plugin, loading_ms, call_ms)
@@ -440,7 +301,7 @@ class JobExecutionService:
     def _changed_elsewhere(self, change: Change) -> None:
         """Another server says that it did something."""
         if change.kind == "cancel":
-            task = asyncio.get_running_loop().create_task(self._cancel_here(change.job_id))
+            task = asyncio.get_running_loop().create_task(self._cancelling.cancel_here(change.job_id))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
         elif change.kind == "progress":
@@ -454,9 +315,3 @@ class JobExecutionService:
                 self._events.forget(change.job_id)
             if change.job_id:
                 self._events.changed_elsewhere(change.job_id)
-
-
-def _on_loop_clock(deadline: datetime | None) -> float | None:
-    if deadline is None:
-        return None
-    return asyncio.get_running_loop().time() + (deadline - datetime.now(UTC)).total_seconds()

@@ -9,7 +9,7 @@ from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.governance.retry import RetryPolicy
 from app.services.execution.job_inputs import JobInputs
-from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, fingerprint
+from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, Submission, fingerprint
 from app.services.job_events import JobEvents
 from app.services.job_management_service import not_kept
 from app.storage.errors import BlobMissing, DependencyMissing, KeyConflict, KeyUsed
@@ -21,7 +21,6 @@ from app.storage.store import JobStore
 MAX_PLUGIN_NAME = 200
 
 Payload = Mapping[str, Any]
-Options = Mapping[str, Any]
 PolicyOf = Callable[[str], RetryPolicy]
 
 _ONE_JOB, _BATCH = "POST /v1/jobs", "POST /v1/jobs/batch"
@@ -44,72 +43,53 @@ class JobIntake:
         self._policy_of = policy_of
         self._added = added
 
-    async def accept(
-        self, plugin: str, payload: Payload, terms: JobTerms, owner: str | None, timeout_s: float | None = None
-    ) -> Accepted:
-        """Accept one job; it and its input are on disk when this returns.
+    async def accept(self, asked: Submission, payload: Payload) -> Accepted:
+        """Accept one job, of one plugin; it and its input are on disk when this returns.
 
         Raises RequestError for terms that cannot be met, StorageError.
         """
-        job = self._make(plugin, payload, terms, owner, timeout_s)
+        (plugin,) = asked.plugins
+        job = self._make(asked, plugin)
         kept = await self._inputs.keep(payload)
-        what = [(plugin, job.options, [*_image_of(payload, kept), str(timeout_s)])]
-        self._remember(job, payload, kept, terms)
+        self._remember(job, payload, kept, asked.terms)
         try:
-            stored = await self._add([NewJob(job, [kept], terms.after)], _key(_ONE_JOB, owner, terms, what))
+            stored = await self._add(
+                [NewJob(job, [kept], asked.terms.after)], _key(_ONE_JOB, asked, [_image_of(payload, kept)])
+            )
         except KeyUsed as used:
             self._inputs.forget(job.id)
             return await self._replayed(used.existing_id)
         return Accepted(stored[0].id, stored[0].status)
 
-    async def find_replayed(
-        self, plugin: str, source: str, options: Options, terms: JobTerms, owner: str | None, timeout_s: float | None
-    ) -> Accepted | None:
+    async def find_replayed(self, asked: Submission, source: str) -> Accepted | None:
         """Return the job that an earlier request with the same key made, without its image, which is at ``source``.
 
         Raises RequestError ``idempotency_conflict``, StorageError.
         """
-        existing = await self._find(_key(_ONE_JOB, owner, terms, [(plugin, options, [source, str(timeout_s)])]))
+        existing = await self._find(_key(_ONE_JOB, asked, [[source]]))
         return None if existing is None else await self._replayed(existing)
 
-    async def find_replayed_batch(
-        self,
-        plugins: Sequence[str],
-        sources: Sequence[str],
-        options: Mapping[str, Options],
-        terms: JobTerms,
-        owner: str | None,
-        timeout_s: float | None,
-    ) -> AcceptedBatch | None:
+    async def find_replayed_batch(self, asked: Submission, sources: Sequence[str]) -> AcceptedBatch | None:
         """Do the same for a batch."""
-        what = [(plugin, options.get(plugin, {}), [source, str(timeout_s)]) for source in sources for plugin in plugins]
-        existing = await self._find(_key(_BATCH, owner, terms, what))
+        existing = await self._find(_key(_BATCH, asked, [[source] for source in sources]))
         return None if existing is None else await self._replayed_batch(existing)
 
-    async def accept_batch(
-        self,
-        plugins: Sequence[str],
-        payloads: Sequence[Payload],
-        options: Mapping[str, Mapping[str, Any]],
-        terms: JobTerms,
-        owner: str | None,
-        timeout_s: float | None = None,
-    ) -> AcceptedBatch:
-        """Accept a job for each image and plugin; ``options`` are by plugin. Raises as `accept` does."""
+    async def accept_batch(self, asked: Submission, payloads: Sequence[Payload]) -> AcceptedBatch:
+        """Accept a job for each image and plugin. Raises as `accept` does."""
         kept = await self._inputs.keep_all(payloads)
-        batch = Batch(new_job_id(), owner, datetime.now(UTC), len(plugins) * len(payloads))
+        batch = Batch(new_job_id(), asked.owner, datetime.now(UTC), len(asked.plugins) * len(payloads))
         new: list[NewJob] = []
-        what = []
         for payload, image in zip(payloads, kept, strict=True):
-            for plugin in plugins:
-                own = {**payload, "options": options.get(plugin, {})}
-                job = self._make(plugin, own, terms, owner, timeout_s, batch.id)
-                self._remember(job, payload, image, terms)
-                new.append(NewJob(job, [image], terms.after))
-                what.append((plugin, job.options, [*_image_of(payload, image), str(timeout_s)]))
+            for plugin in asked.plugins:
+                job = self._make(asked, plugin, batch.id)
+                self._remember(job, payload, image, asked.terms)
+                new.append(NewJob(job, [image], asked.terms.after))
+        images = [_image_of(payload, image) for payload, image in zip(payloads, kept, strict=True)]
         try:
-            stored = await self._add(new, _key(_BATCH, owner, terms, what), batch)
+            stored = await self._add(new, _key(_BATCH, asked, images), batch)
         except KeyUsed as used:
+            for one in new:
+                self._inputs.forget(one.job.id)
             return await self._replayed_batch(used.existing_id)
         return AcceptedBatch(batch.id, [job.id for job in stored])
 
@@ -149,30 +129,21 @@ class JobIntake:
             return await self._replayed(used.existing_id)
         return Accepted(stored[0].id, stored[0].status)
 
-    def _make(
-        self,
-        plugin: str,
-        payload: Payload,
-        terms: JobTerms,
-        owner: str | None,
-        timeout_s: float | None,
-        batch_id: str | None = None,
-    ) -> Job:
+    def _make(self, asked: Submission, plugin: str, batch_id: str | None = None) -> Job:
+        terms, deadline_s = asked.terms, asked.deadline_s
         terms.check()
-        options = payload.get("options")
         now = datetime.now(UTC)
-        limits = [limit for limit in (timeout_s, terms.deadline_s) if limit is not None]
         return Job(
             id=new_job_id(),
             plugin=plugin[:MAX_PLUGIN_NAME],
             status=JobStatus.PENDING,
             created_at=now,
             durable=True,
-            options=options if isinstance(options, dict) else {},
-            owner=owner,
+            options=asked.options.get(plugin, {}),
+            owner=asked.owner,
             parent_id=batch_id,
             priority=terms.priority,
-            deadline=now + timedelta(seconds=min(limits)) if limits else None,
+            deadline=now + timedelta(seconds=deadline_s) if deadline_s is not None else None,
             not_before=now + timedelta(seconds=terms.delay_s) if terms.delay_s else None,
             after_rule=terms.after_rule,
             retry=terms.policy(self._policy_of(plugin)),
@@ -236,9 +207,10 @@ def _copy_key(job: Job, key: str) -> IdempotencyKey:
     return IdempotencyKey(f"POST /v1/jobs/{job.id}/requeue {job.owner or ''}", key, job.id)
 
 
-def _key(
-    route: str, owner: str | None, terms: JobTerms, what: Sequence[tuple[str, Mapping[str, Any], Sequence[str]]]
-) -> IdempotencyKey | None:
-    if terms.key is None:
+def _key(route: str, asked: Submission, images: Sequence[Sequence[str]]) -> IdempotencyKey | None:
+    """Return the caller's key with the fingerprint of all that is asked for; ``images`` tell each from any other."""
+    if asked.terms.key is None:
         return None
-    return IdempotencyKey(f"{route} {owner or ''}", terms.key, fingerprint(what, terms))
+    limit = str(asked.timeout_s)
+    what = [(plugin, asked.options.get(plugin, {}), [*image, limit]) for image in images for plugin in asked.plugins]
+    return IdempotencyKey(f"{route} {asked.owner or ''}", asked.terms.key, fingerprint(what, asked.terms))

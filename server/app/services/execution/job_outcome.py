@@ -14,13 +14,17 @@ from app.storage.records import Job, JobEnd, JsonObject
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """How a job ended. Exactly one of ``result`` and ``envelope`` is non-empty. Times are milliseconds."""
+    """How a job ended. Exactly one of ``result`` and ``envelope`` is non-empty. Times are milliseconds.
+
+    ``result_bytes`` is the length of the result as JSON, where it was made in this process.
+    """
 
     job_id: str
     result: dict[str, Any]
     envelope: dict[str, Any]
     waiting_ms: float = 0.0
     running_ms: float = 0.0
+    result_bytes: int = 0
 
     @property
     def code(self) -> str | None:
@@ -40,12 +44,23 @@ class JobOutcome:
             return JobStatus.SUCCESS
         return JobStatus.CANCELLED if self.code == "cancelled" else JobStatus.FAILED
 
-    def to_end(self, **how: Any) -> JobEnd:
-        """Return the record of the end, now; ``how`` are fields of `JobEnd` beside those that the outcome tells."""
+    def to_end(self, result_blob: str | None = None, **how: Any) -> JobEnd:
+        """Return the record of the end, now; ``how`` are fields of `JobEnd` beside those that the outcome tells.
+
+        ``result_blob`` is where the result lies, if not in the record itself.
+        """
         error = self.envelope["error"] if self.envelope else None
-        told = {"result": self.result or None, "error": error, "ended_at": datetime.now(UTC)}
+        result = (self.result or None) if result_blob is None else None
+        told = {"result": result, "result_blob": result_blob, "error": error, "ended_at": datetime.now(UTC)}
         times = {"waiting_ms": self.waiting_ms, "running_ms": self.running_ms}
         return JobEnd(self.job_id, self.status, **{**told, **times, **how})
+
+
+def answered_call(job: Job, result: dict[str, Any], envelope: dict[str, Any], context: ExecutionContext) -> JobOutcome:
+    """Return the outcome of a job whose call answered; its envelope names the job from now on."""
+    if envelope:
+        envelope["error"]["details"]["job_id"] = job.id
+    return JobOutcome(job.id, result, envelope, context.waiting_ms, context.running_ms, context.result_bytes)
 
 
 def ended_call(job: Job, code: str, context: ExecutionContext | None = None) -> JobOutcome:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ import structlog
 
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.job_lifecycle import IllegalTransition, JobStatus
-from app.governance.retry import counted
+from app.services.execution.call_context import context_of
 from app.services.execution.job_inputs import JobInputs
-from app.services.execution.job_outcome import JobOutcome, as_ended, ended_call, faulty
+from app.services.execution.job_outcome import JobOutcome, answered_call, as_ended, ended_call, faulty
+from app.services.execution.next_attempt import NextAttempt
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.services.job_events import JobEvents
 from app.services.job_results import JobResults
@@ -89,6 +89,7 @@ class JobRuns:
         self._on_room = on_room
         self._on_ran = on_ran
         self._on_ended = on_ended
+        self._next_attempt = NextAttempt(store, plugins)
         self._runs: dict[str, Run] = {}
         self._last: dict[str, Run] = {}
         self._loading: Counter[str] = Counter()
@@ -99,7 +100,7 @@ class JobRuns:
         """Run a job that was claimed. Its task returns None if it did not end: it waits again, or is another's."""
         loop = asyncio.get_running_loop()
         self.lose([job.id])  # an attempt of ours that outlived its lease, and whose job came back to us
-        context = ExecutionContext(job.id, _on_loop_clock(job.deadline), self._told_progress)
+        context = context_of(job, self._told_progress)
         run = self._runs[job.id] = Run(job, loop.time(), context)
         before, self._last[job.plugin] = self._last.get(job.plugin), run
         self._loading[job.plugin] += 1
@@ -231,9 +232,7 @@ class JobRuns:
             task.uncancel()
             return ended_call(job, "cancelled", run.context)
         self._on_ran(job.plugin, run.loading_ms, run.context.running_ms)
-        if envelope:
-            envelope["error"]["details"]["job_id"] = job.id
-        return JobOutcome(job.id, result, envelope, run.context.waiting_ms, run.context.running_ms)
+        return answered_call(job, result, envelope, run.context)
 
     def _sit_down(self, run: Run) -> None:
         if not run.at_its_desk.is_set():
@@ -261,25 +260,11 @@ class JobRuns:
             await self._put_back(run, "handed_back", None, None)
             return None
         if code is not None and code != "cancelled":
-            again_at = await self._again_at(run, code)
-            if again_at is not None:
-                await self._put_back(run, "retried", code, again_at)
+            again = await self._next_attempt.after(run.job, code)
+            if again is not None:
+                await self._put_back(run, again.outcome, code, again.not_before)
                 return None
         return await self._end(run, outcome)
-
-    async def _again_at(self, run: Run, code: str) -> datetime | None:
-        """Return when a job that failed is to run again, or None if it is not."""
-        job = run.job
-        if job.retry is None or not job.retry.allows(code, 0):
-            return None
-        try:
-            attempts = counted(attempt.outcome for attempt in await self._store.attempts(job.id))
-        except StorageError:
-            attempts = job.attempt
-        if not job.retry.allows(code, attempts):
-            return None
-        again_at = datetime.now(UTC) + timedelta(seconds=job.retry.rest_s(max(1, attempts), random.random()))
-        return again_at if job.deadline is None or again_at < job.deadline else None
 
     async def _put_back(self, run: Run, outcome: str, code: str | None, not_before: datetime | None) -> None:
         job = run.job
@@ -315,10 +300,8 @@ class JobRuns:
         ended: list[tuple[JobEnd, Released]] = []
 
         async def write() -> None:
-            result, blob = await self._results.keep(outcome.result)
-            end = outcome.to_end(
-                result=result, result_blob=blob, attempt=job.attempt, worker_pid=run.context.worker_pid
-            )
+            blob = await self._results.put(outcome.result) if self._results.is_large(outcome.result_bytes) else None
+            end = outcome.to_end(blob, attempt=job.attempt, worker_pid=run.context.worker_pid)
             try:
                 ended.append((end, await self._store.end(end)))
             except NotStorable as unfit:
@@ -363,9 +346,3 @@ class JobRuns:
                         await self._closing.wait()
                 rest_s = min(rest_s * 2, LONGEST_REST_S)
         return False
-
-
-def _on_loop_clock(deadline: datetime | None) -> float | None:
-    if deadline is None:
-        return None
-    return asyncio.get_running_loop().time() + (deadline - datetime.now(UTC)).total_seconds()

@@ -49,6 +49,30 @@ class JobTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """What is asked for beside the images: plugins, the options of each, and on what terms.
+
+    ``owner`` is who asks; ``timeout_s`` how long each job may wait and run, in all.
+    """
+
+    plugins: Sequence[str]
+    options: Mapping[str, Mapping[str, Any]]
+    terms: JobTerms
+    owner: str | None = None
+    timeout_s: float | None = None
+
+    @classmethod
+    def of_one(cls, plugin: str, options: object, terms: JobTerms, *whose: Any) -> "Submission":
+        """Return the submission of a single job; ``options`` that are no object are none."""
+        return cls([plugin], {plugin: options} if isinstance(options, dict) else {}, terms, *whose)
+
+    @property
+    def deadline_s(self) -> float | None:
+        """Within how many seconds its jobs must have ended, if they must."""
+        return min((limit for limit in (self.timeout_s, self.terms.deadline_s) if limit is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A durable job that was accepted now, or, if ``replayed``, by an earlier request with the same key."""
 

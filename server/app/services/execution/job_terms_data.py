@@ -52,7 +52,8 @@ def _seconds(name: str, value: object, *, above_zero: bool = False) -> float | N
 
 def _retry(value: object) -> Mapping[str, Any] | None:
     if value is not None and not isinstance(value, dict):
-        raise _wrong("retry", "retry must be an object with max_attempts, codes, backoff_s, max_backoff_s")
+        fields = "max_attempts, codes, backoff_s, factor, max_backoff_s, jitter"
+        raise _wrong("retry", f"retry must be an object with {fields}")
     return value
 
 

@@ -107,18 +107,17 @@ class PluginExecutionService:
         """
         self._refuse_unusable(plugin_name, self._desk(plugin_name))
 
-    def would_run(self, plugin_name: str) -> bool:
-        """Tell whether a call that came now would be let in, if a seat is free."""
-        desk = self._desk(plugin_name)
+    def can_run(self, plugin_name: str) -> bool:
+        """Tell whether `check` lets jobs of the plugin pass: it is here, and runs now or after a rest."""
         try:
-            self._refuse_unusable(plugin_name, desk)
+            self.check(plugin_name)
         except GovernedError:
             return False
-        return not desk.breaker.rests_now()
+        return True
 
-    def knows(self, plugin_name: str) -> bool:
-        """Tell whether there is a plugin of this name here, whether it can run or not."""
-        return self._registry.knows(plugin_name)
+    def would_run(self, plugin_name: str) -> bool:
+        """Tell whether a call that came now would be let in, if a seat is free."""
+        return self.can_run(plugin_name) and not self._desk(plugin_name).breaker.rests_now()
 
     def free_seats(self, plugin_name: str, ahead: int = 0) -> int:
         """Return how many more calls of a plugin could start now; 0 while it is disabled or rests, 1 after a rest.

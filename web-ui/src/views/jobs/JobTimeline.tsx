@@ -49,7 +49,8 @@ export function JobTimeline({ job }: { job: JobAnswer }) {
   );
 }
 
-function outcomeOf({ outcome }: Attempt): string {
+function outcomeOf({ outcome, error_code }: Attempt): string {
+  if (outcome === 'handed_back' && error_code !== null) return 'was left to servers that have the plugin';
   return outcome === null ? 'runs' : (OUTCOMES[outcome] ?? outcome);
 }
 
