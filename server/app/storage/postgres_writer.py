@@ -18,7 +18,7 @@ from app.storage.sqlite import Durability
 from app.storage.transactions import Plan, run_group
 
 # More are left to the next transaction: none is so long that a database which works looks like one that hangs.
-_MOST_TOGETHER = 2_000
+_MOST_TOGETHER = 1_000
 
 _log = logging.getLogger(__name__)
 
