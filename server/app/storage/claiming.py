@@ -16,7 +16,6 @@ from app.storage.records import (
     Job,
     JobEnd,
     JsonObject,
-    Outlook,
     Recovery,
     Released,
     Renewal,
@@ -32,14 +31,6 @@ Parameters = dict[str, Any]
 
 # Jobs that one transaction expires, so that none is long.
 _MOST_EXPIRED = 500
-
-
-def outlook(actor: Actor) -> Steps[Outlook]:
-    """Return the plugins that have something to claim, and when the next waiting job may run or has waited too long."""
-    rows = yield from select(statements.OUTLOOK, actor.times())
-    moments = [moment for _, moment in rows if moment is not None]
-    plugins = sorted({plugin for plugin, _ in rows if plugin is not None})
-    return Outlook(plugins, from_micros(min(moments)) if moments else None)
 
 
 def claim(actor: Actor, wanted: Mapping[str, int], lease_until: datetime) -> Steps[Sequence[Job]]:

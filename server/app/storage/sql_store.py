@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 from app.governance.job_lifecycle import JobStatus
-from app.storage import adding, claiming, listing, retention, statements, webhooks
+from app.storage import adding, claiming, listing, retention, statements, waiting, webhooks
 from app.storage.cursors import make_cursor, read_cursor
 from app.storage.errors import StorageError
 from app.storage.operations import AddJobs, Ask, EndJob, InsertJob, Operation
@@ -168,7 +168,7 @@ class SqlJobStore(ABC):
         return await self._do(lambda: claiming.expire(self._actor, error_of), durable=True)
 
     async def outlook(self) -> Outlook:
-        return await self._read(lambda: claiming.outlook(self._actor))
+        return await self._read(lambda: waiting.outlook(self._actor))
 
     # Batches and webhooks
 
@@ -235,7 +235,7 @@ class SqlJobStore(ABC):
 
     async def waiting(self) -> Sequence[Waiting]:
         found: dict[str, Waiting] = {}
-        for statement in (statements.COUNT_CLAIMABLE, statements.COUNT_HELD):
+        for statement in (waiting.COUNT_CLAIMABLE, waiting.COUNT_HELD):
             for plugin, count, oldest in await self._read(partial(select, statement), long=True):
                 before = found.get(plugin)
                 moments = [from_micros(oldest), *([before.oldest] if before and before.oldest else [])]

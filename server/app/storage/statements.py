@@ -29,7 +29,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -83,10 +82,10 @@ BY_WAITING = "INDEXED BY ix_jobs_waiting"
 BY_DUE = "INDEXED BY ix_jobs_due"
 BY_DEADLINE = "INDEXED BY ix_jobs_deadline"
 DURABLE = jobs.c.durable == true()
-_CLAIMABLE = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == false())
-_HELD = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == true())
-_FREE = (*_HELD, jobs.c.blocked == literal_column("0"))
-_DUE = (*_FREE, jobs.c.not_before <= bindparam("now"))
+CLAIMABLE = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == false())
+HELD = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == true())
+FREE = (*HELD, jobs.c.blocked == literal_column("0"))
+DUE = (*FREE, jobs.c.not_before <= bindparam("now"))
 _IN_TIME = or_(jobs.c.deadline.is_(None), jobs.c.deadline > bindparam("now"))
 _IDS = ids_parameter()
 
@@ -98,7 +97,7 @@ INSERT_NEEDS = RowInsert(job_needs)
 
 RIPEN = Statement(
     update(jobs)
-    .where(jobs.c.id.in_(select(jobs.c.id).with_hint(jobs, BY_DUE, "sqlite").where(*_DUE)))
+    .where(jobs.c.id.in_(select(jobs.c.id).with_hint(jobs, BY_DUE, "sqlite").where(*DUE)))
     .values(held=false())
 )
 
@@ -107,7 +106,7 @@ def _next_claimable(*columns: ColumnElement[Any]) -> Select[Any]:
     return (
         select(*columns)
         .with_hint(jobs, BY_WAITING, "sqlite")
-        .where(*_CLAIMABLE, _IN_TIME, jobs.c.plugin == bindparam("wanted_plugin"))
+        .where(*CLAIMABLE, _IN_TIME, jobs.c.plugin == bindparam("wanted_plugin"))
         .order_by(jobs.c.priority.desc(), jobs.c.id)
         .limit(bindparam("most", type_=BigInteger()))
         .offset(NO_OFFSET)
@@ -118,7 +117,7 @@ def _next_claimable(*columns: ColumnElement[Any]) -> Select[Any]:
 def _claimable_job(*columns: ColumnElement[Any]) -> Select[Any]:
     return (
         select(*columns)
-        .where(*_CLAIMABLE, _IN_TIME, jobs.c.id == bindparam("wanted_id"))
+        .where(*CLAIMABLE, _IN_TIME, jobs.c.id == bindparam("wanted_id"))
         .with_for_update(skip_locked=True, key_share=True)
     )
 
@@ -158,7 +157,7 @@ def _claim_at_once(wanted: Callable[..., Select[Any]]) -> Statement:
     There is always a row. Its first column says whether jobs must be ripened first, which nothing but another
     statement can see; then, unless ``ripened``, nothing is claimed. The columns after it are a claimed job's, or NULL.
     """
-    due = select(exists().where(*_DUE).label("due")).cte("due")
+    due = select(exists().where(*DUE).label("due")).cte("due")
     ready = or_(bindparam("ripened", type_=Boolean()), ~select(due.c.due).scalar_subquery())
     found = wanted(jobs.c.id).where(ready).cte("found")
     claimed = _claim(select(found.c.id)).returning(*without_results()).cte("claimed")
@@ -323,70 +322,6 @@ FORGET_SERVERS = Statement(
     delete(servers).where(servers.c.seen_at < LeaseClock() - bindparam("gone_us", type_=BigInteger()))
 )
 FORGET_SERVER = Statement(delete(servers).where(servers.c.id == bindparam("server")))
-
-# What is waiting
-
-
-def _plugins_waiting() -> Select[Any]:
-    """Step from one plugin to the next in the index, whatever the number of jobs between them."""
-    later = jobs.alias()
-    least = select(func.min(jobs.c.plugin).label("plugin")).where(*_CLAIMABLE)
-    first = least.with_hint(jobs, BY_WAITING, "sqlite").cte("found", recursive=True)
-    following = (
-        select(func.min(later.c.plugin))
-        .with_hint(later, BY_WAITING, "sqlite")
-        .where(
-            later.c.status == status_value(JobStatus.PENDING),
-            later.c.durable == true(),
-            later.c.held == false(),
-            later.c.plugin > first.c.plugin,
-        )
-        .scalar_subquery()
-    )
-    found = first.union_all(select(following).where(first.c.plugin.is_not(None)))
-    return select(found.c.plugin).where(found.c.plugin.is_not(None))
-
-
-def _outlook() -> Statement:
-    """Return the plugins that have something to claim, and, without a plugin, the moments that come next.
-
-    One look: between two, the time of a job could come that is then in neither.
-    """
-    nothing, never = cast(null(), Text()).label("plugin"), cast(null(), BigInteger()).label("moment")
-    waiting = _plugins_waiting().subquery("waiting")
-    due = select(jobs.c.plugin, never).with_hint(jobs, BY_DUE, "sqlite").where(*_DUE).distinct()
-    free_at = (
-        select(nothing, func.min(jobs.c.not_before).label("moment"))
-        .with_hint(jobs, BY_DUE, "sqlite")
-        .where(*_FREE, jobs.c.not_before > bindparam("now"))
-    )
-    late_at = (
-        select(nothing, func.min(jobs.c.deadline).label("moment"))
-        .with_hint(jobs, BY_DEADLINE, "sqlite")
-        .where(status_is(JobStatus.PENDING), DURABLE, jobs.c.deadline.is_not(None), jobs.c.deadline > bindparam("now"))
-    )
-    return Statement(union_all(select(waiting.c.plugin, never), due, free_at, late_at))
-
-
-OUTLOOK = _outlook()
-
-
-def _count_waiting(index: str, *conditions: ColumnElement[bool]) -> Statement:
-    found = (
-        select(jobs.c.plugin, func.count().label("number"), func.min(jobs.c.id).label("oldest"))
-        .with_hint(jobs, f"INDEXED BY {index}", "sqlite")
-        .where(*conditions)
-        .group_by(jobs.c.plugin)
-        .subquery("found")
-    )
-    oldest = jobs.alias("oldest_job")
-    return Statement(
-        select(found.c.plugin, found.c.number, oldest.c.created_at).join(oldest, oldest.c.id == found.c.oldest)
-    )
-
-
-COUNT_CLAIMABLE = _count_waiting("ix_jobs_waiting", *_CLAIMABLE)
-COUNT_HELD = _count_waiting("ix_jobs_held", *_HELD)
 
 # One job
 

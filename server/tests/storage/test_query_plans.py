@@ -11,7 +11,7 @@ import pytest
 from support.postgres_server import PostgresServer
 from support.stores import PostgresPlace
 
-from app.storage import claiming, ending, listing, retention, statements, webhooks
+from app.storage import claiming, ending, listing, retention, statements, waiting, webhooks
 from app.storage.listing import Shape
 from app.storage.migrate import upgrade
 from app.storage.records import Job
@@ -37,14 +37,14 @@ def plan(tmp_path: Path) -> Iterator[Plan]:
 def test_claims_walk_what_is_waiting(plan: Plan) -> None:
     assert "ix_jobs_waiting (plugin=?)" in plan(statements.SELECT_CLAIMABLE)
     assert "ix_jobs_due (not_before<?)" in plan(statements.RIPEN)
-    assert "ix_jobs_waiting" in plan(statements.COUNT_CLAIMABLE)
-    assert "ix_jobs_held" in plan(statements.COUNT_HELD)
-    assert plan(statements.OUTLOOK).count("ix_jobs_waiting (plugin") == 1
-    assert "SCAN jobs" not in plan(statements.OUTLOOK).replace("SCAN jobs USING COVERING INDEX ix_jobs_waiting", "")
-    assert "ix_jobs_due (not_before<?)" in plan(statements.OUTLOOK)
+    assert "ix_jobs_waiting" in plan(waiting.COUNT_CLAIMABLE)
+    assert "ix_jobs_held" in plan(waiting.COUNT_HELD)
+    assert plan(waiting.OUTLOOK).count("ix_jobs_waiting (plugin") == 1
+    assert "SCAN jobs" not in plan(waiting.OUTLOOK).replace("SCAN jobs USING COVERING INDEX ix_jobs_waiting", "")
+    assert "ix_jobs_due (not_before<?)" in plan(waiting.OUTLOOK)
     assert "ix_jobs_deadline (deadline>? AND deadline<?)" in plan(statements.SELECT_EXPIRED)
-    assert "ix_jobs_due (not_before>?)" in plan(statements.OUTLOOK)
-    assert "ix_jobs_deadline (deadline>?)" in plan(statements.OUTLOOK)
+    assert "ix_jobs_due (not_before>?)" in plan(waiting.OUTLOOK)
+    assert "ix_jobs_deadline (deadline>?)" in plan(waiting.OUTLOOK)
     assert "ix_jobs_status" in plan(statements.SELECT_LEFT_RUNNING)
 
 
@@ -53,7 +53,7 @@ AT_ONCE = {"CLAIM_AT_ONCE": statements.CLAIM_AT_ONCE, "CLAIM_JOB_AT_ONCE": state
 NOT_HERE = ("SELECT_OVERRIDES", "FORGET_SERVERS", "_NEWEST_GONE", *AT_ONCE)
 EVERY_STATEMENT = [
     (f"{module.__name__}.{name}", found)
-    for module in (statements, ending, claiming, webhooks, retention)
+    for module in (statements, ending, claiming, waiting, webhooks, retention)
     for name, found in vars(module).items()
     if isinstance(found, Statement) and name not in NOT_HERE
 ]
