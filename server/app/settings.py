@@ -30,6 +30,9 @@ class Settings(BaseSettings):
         description="Where jobs are kept: `postgresql://USER:PASSWORD@HOST/NAME`, which several servers may share;"
         " SQLite in the data folder if unset.",
     )
+    database_timeout_s: float = Field(
+        15.0, gt=0, le=300, description="How long a write may be without PostgreSQL's answer before it fails, seconds."
+    )
     plugins_dir: Path | None = Field(None, description="Folder of plugin files; none if unset.")
     installed_plugins: bool = Field(True, description="Whether plugins of installed packages are offered.")
     keep_inputs: Literal["accepted", "all"] = Field(

@@ -144,7 +144,12 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     registry = registry if registry is not None else get_registry()
     home, threads = HomeLoop(), EmbeddedThreads()
     data = settings.data_dir
-    store = open_store(settings.database, durability=Durability(settings.durability), lease_s=settings.lease_s)
+    store = open_store(
+        settings.database,
+        durability=Durability(settings.durability),
+        lease_s=settings.lease_s,
+        timeout_s=settings.database_timeout_s,
+    )
     metrics = Metrics(registry.knows)
     tool_runner = ToolRunner(
         registry,

@@ -13,7 +13,7 @@ from app.api.responses import Json
 from app.governance.error_envelope import build_error_envelope, internal_fault
 from app.governance.errors import ERROR_CODES, GovernedError, InternalFault, RequestError
 from app.governance.unfit_value import describe
-from app.storage.errors import StorageError
+from app.storage.errors import OutcomeUnknown, StorageError
 
 log = structlog.get_logger("sightgate.http")
 
@@ -77,7 +77,9 @@ async def on_storage_error(request: Request, failure: Exception) -> Json:
     """Answer what the job store cannot do now: a full disk, a database that is away."""
     assert isinstance(failure, StorageError)
     log.error("storage", route=request.scope.get("path", "")[:200], method=request.method, reason=str(failure))
-    return refuse(InternalFault("storage_unavailable", f"the job store cannot do this now: {failure}"))
+    # Whoever is told nothing else may take it that nothing was changed.
+    details = {"outcome": "unknown"} if isinstance(failure, OutcomeUnknown) else {}
+    return refuse(InternalFault("storage_unavailable", f"the job store cannot do this now: {failure}", **details))
 
 
 async def on_http_exception(_: Request, failure: Exception) -> Json:

@@ -153,8 +153,8 @@ class CallEnded(PluginError):
 class InternalFault(GovernedError):
     """A fault of Sightgate's own. The message says nothing else; the cause is logged."""
 
-    def __init__(self, code: str = "internal_error", message: str = "") -> None:
-        super().__init__(code, message)
+    def __init__(self, code: str = "internal_error", message: str = "", **details: Any) -> None:
+        super().__init__(code, message, **details)
 
 
 def shorten(text: object, length: int = 80) -> str:

@@ -127,23 +127,24 @@ def find_key(key: IdempotencyKey) -> Steps[str | None]:
 def _insert(actor: Actor, stored: Sequence[_Stored]) -> Steps[None]:
     if not stored:
         return
-    yield InsertRows(statements.INSERT_JOBS, [row for one in stored for row in one.rows])
     added = [new for one in stored for new in one.operation.jobs]
-    inputs = [
-        (new.job.id, position, given.role, given.media_type, given.blob, given.size)
-        for new in added
-        for position, given in enumerate(new.inputs)
-    ]
-    if inputs:
-        yield InsertRows(statements.INSERT_INPUTS, inputs)
-    needs = [
-        (new.job.id, needed, position) for new in added for position, needed in enumerate(dict.fromkeys(new.after))
-    ]
-    if needs:
-        yield InsertRows(statements.INSERT_NEEDS, needs)
     made = [one.operation.batch for one in stored if one.operation.batch is not None]
-    if made:
-        yield InsertRows(_INSERT_BATCHES, [(one.id, one.owner, to_micros(one.created_at), one.total) for one in made])
+    yield InsertRows(
+        {
+            statements.INSERT_JOBS: [row for one in stored for row in one.rows],
+            statements.INSERT_INPUTS: [
+                (new.job.id, position, given.role, given.media_type, given.blob, given.size)
+                for new in added
+                for position, given in enumerate(new.inputs)
+            ],
+            statements.INSERT_NEEDS: [
+                (new.job.id, needed, position)
+                for new in added
+                for position, needed in enumerate(dict.fromkeys(new.after))
+            ],
+            _INSERT_BATCHES: [(one.id, one.owner, to_micros(one.created_at), one.total) for one in made],
+        }
+    )
     jobs_stored = [job for one in stored for job in one.jobs if job.durable]
     hooked = [(job.id, job.webhook) for job in jobs_stored if job.webhook and is_terminal(job.status)]
     if hooked:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage import statements
@@ -26,49 +27,64 @@ from app.storage.statement import Query, Statement, Steps, Tell
 from app.storage.steps import Actor, error_of, rows_parameter, select, texts
 
 ErrorOf = Callable[[Job], JsonObject]
+Parameters = dict[str, Any]
 
 # Jobs that one transaction expires, so that none is long.
 _MOST_EXPIRED = 500
 
 
-def plugins_waiting(actor: Actor) -> Steps[Sequence[str]]:
-    """Return the plugins that have something to claim."""
-    ready = yield from select(statements.PLUGINS_WAITING)
-    due = yield from select(statements.PLUGINS_DUE, actor.times())
-    return sorted({row[0] for row in (*ready, *due)})
-
-
 def claim(actor: Actor, wanted: Mapping[str, int], lease_until: datetime) -> Steps[Sequence[Job]]:
     """Claim at most so many jobs of each plugin."""
-    times = actor.times()
-    yield Query(statements.RIPEN, times)
-    found: list[Job] = []
-    for plugin, most in wanted.items():
-        parameters = times | {"wanted_plugin": plugin, "most": most}
-        found += map(job_from_row, (yield from select(statements.SELECT_CLAIMABLE, parameters)))
-    claimed = yield from _begin(actor, found, lease_until)
+    which: list[Parameters] = [{"wanted_plugin": plugin, "most": most} for plugin, most in wanted.items()]
+    if actor.shared:
+        claimed = yield from _claim_at_once(actor, statements.CLAIM_AT_ONCE, which, lease_until)
+    else:
+        claimed = yield from _claim_in_steps(actor, statements.SELECT_CLAIMABLE, which, lease_until)
     return sorted(claimed, key=lambda job: (-job.priority, job.id))
 
 
 def claim_job(actor: Actor, job_id: str, lease_until: datetime) -> Steps[Job | None]:
     """Claim one job, if it waits and may run."""
-    times = actor.times()
-    yield Query(statements.RIPEN, times)
-    rows = yield from select(statements.SELECT_CLAIMABLE_JOB, times | {"wanted_id": job_id})
-    claimed = yield from _begin(actor, [*map(job_from_row, rows)], lease_until)
+    which: list[Parameters] = [{"wanted_id": job_id}]
+    if actor.shared:
+        claimed = yield from _claim_at_once(actor, statements.CLAIM_JOB_AT_ONCE, which, lease_until)
+    else:
+        claimed = yield from _claim_in_steps(actor, statements.SELECT_CLAIMABLE_JOB, which, lease_until)
     return claimed[0] if claimed else None
 
 
-def _begin(actor: Actor, jobs: Sequence[Job], lease_until: datetime) -> Steps[Sequence[Job]]:
-    if not jobs:
+def _claim_at_once(
+    actor: Actor, statement: Statement, which: Sequence[Parameters], lease_until: datetime
+) -> Steps[list[Job]]:
+    lease = actor.lease(lease_until)
+    claimed: list[Job] = []
+    ripened = False
+    for wanted in which:
+        rows = yield from select(statement, lease | wanted | {"ripened": ripened})
+        if rows[0][0] and not ripened:
+            yield Query(statements.RIPEN, lease)
+            ripened = True
+            rows = yield from select(statement, lease | wanted | {"ripened": ripened})
+        claimed += [replace(job_from_row(row[1:-1]), lease_until=lease_until) for row in rows if row[1] is not None]
+    if claimed:
+        yield _tell_claimed(claimed)
+    return claimed
+
+
+def _claim_in_steps(
+    actor: Actor, statement: Statement, which: Sequence[Parameters], lease_until: datetime
+) -> Steps[list[Job]]:
+    times = actor.times()
+    yield Query(statements.RIPEN, times)
+    found: list[Job] = []
+    for wanted in which:
+        found += map(job_from_row, (yield from select(statement, times | wanted)))
+    if not found:
         return []
-    parameters = actor.lease(lease_until) | {"ids": texts([job.id for job in jobs])}
-    if actor.shared:
-        yield Query(statements.CLAIM_AND_START, parameters)
-    else:
-        yield Query(statements.CLAIM, parameters)
-        yield Query(statements.START_ATTEMPTS, parameters)
-    yield Tell([Change(job.id, "status", job.plugin, JobStatus.RUNNING) for job in jobs])
+    parameters = actor.lease(lease_until) | {"ids": texts([job.id for job in found])}
+    yield Query(statements.CLAIM, parameters)
+    yield Query(statements.START_ATTEMPTS, parameters)
+    yield _tell_claimed(found)
     began, owner = from_micros(parameters["now"]), actor.server_id
     return [
         replace(
@@ -79,8 +95,12 @@ def _begin(actor: Actor, jobs: Sequence[Job], lease_until: datetime) -> Steps[Se
             lease_owner=owner,
             lease_until=lease_until,
         )
-        for job in jobs
+        for job in found
     ]
+
+
+def _tell_claimed(jobs: Sequence[Job]) -> Tell:
+    return Tell([Change(job.id, "status", job.plugin, JobStatus.RUNNING) for job in jobs])
 
 
 def renew(actor: Actor, job_ids: Collection[str], lease_until: datetime) -> Steps[Renewal]:

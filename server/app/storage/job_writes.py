@@ -49,7 +49,7 @@ class _Inserts:
         return [operation for new in self.rows for operation in new.operations]
 
     def steps(self) -> Steps[None]:
-        yield InsertRows(statements.INSERT_JOBS, [new.row for new in self.rows])
+        yield InsertRows({statements.INSERT_JOBS: [new.row for new in self.rows]})
 
     def apart(self) -> Iterable[Unit]:
         return [_Inserts((new,)) for new in self.rows]

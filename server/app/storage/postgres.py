@@ -14,7 +14,7 @@ from app.storage.errors import (
     StorageLocked,
     StorageReadOnly,
 )
-from app.storage.statement import Answer, Database, InsertRows, Query, Steps
+from app.storage.statement import Answer, Database, InsertRows, Query, Steps, inserts_on_postgres
 
 # Changes are told to other servers here.
 CHANNEL = "sightgate"
@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 60.0
 # For all of a read. One that looks at many rows may take longer, if the database answers at all.
 READ_TIMEOUT_S = 5.0
+LOCK_TIMEOUT_MS = 10_000
 
 _KINDS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
     (asyncpg.UniqueViolationError, JobExists),
@@ -58,11 +59,13 @@ def from_postgres(failure: BaseException) -> StorageError:
     return StorageError(f"the database failed: {type(failure).__name__}")
 
 
-async def connect(url: str, **options: Any) -> Any:
-    """Return a connection. Raises `StorageError`."""
+async def connect(url: str, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:
+    """Return a connection that waits for an answer so many seconds. Raises `StorageError`."""
+    # Whoever waits for a lock is told so before the database is taken for one that hangs.
+    settings = SETTINGS | {"lock_timeout": str(min(LOCK_TIMEOUT_MS, round(timeout_s * 2000 / 3)))}
     try:
         return await asyncpg.connect(
-            url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=SETTINGS, **options
+            url, timeout=CONNECT_TIMEOUT_S, command_timeout=timeout_s, server_settings=settings
         )
     except DRIVER_ERRORS as failure:
         raise from_postgres(failure) from failure
@@ -74,7 +77,8 @@ SETTINGS = {
     "application_name": "sightgate",
     # What a server that hangs or dies has locked is free again soon. Milliseconds.
     "idle_in_transaction_session_timeout": "30000",
-    "lock_timeout": "10000",
+    # In texts that are part of a statement, backslashes stand for themselves.
+    "standard_conforming_strings": "on",
     # Statements of this size are planned in no time; compiling them takes longer than they do.
     "jit": "off",
 }
@@ -116,10 +120,11 @@ class Prepared:
         return Answer(rows, _changed(statement.get_statusmsg()))
 
     async def insert(self, command: InsertRows) -> Answer:
-        """Insert the rows. Raises the driver's errors."""
-        statement = await self._prepare(command.insert.on(Database.POSTGRES))
-        await statement.executemany(command.rows)
-        return Answer((), len(command.rows))
+        """Insert the rows, of all tables at once. The answer is the transaction's name. Raises the driver's errors."""
+        tables = {insert: rows for insert, rows in command.tables.items() if rows}
+        statement = await self._prepare(inserts_on_postgres(tuple(tables)))
+        columns = [column for rows in tables.values() for column in zip(*rows, strict=True)]
+        return Answer(await statement.fetch(*columns))
 
     async def _prepare(self, text: str) -> Any:
         found = self._statements.get(text)

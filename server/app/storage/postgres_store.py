@@ -45,6 +45,7 @@ class PostgresJobStore(SqlJobStore):
         durability: Durability = Durability.FULL,
         linger_s: float = 0.015,
         patience_s: float = 5.0,
+        timeout_s: float = 15.0,
         readers: int = 4,
         max_backlog: int = 50_000,
         gone_s: float = 45.0,
@@ -53,8 +54,9 @@ class PostgresJobStore(SqlJobStore):
         """Name the database; nothing is opened before `start`.
 
         ``durability`` is what `add` and `end` wait for. ``linger_s`` is how long a record may wait for others in
-        seconds, ``patience_s`` how long a call waits for a database that is away, ``gone_s`` after how long without a
-        sign of life another server is taken for gone. ``readers`` is the most connections that read.
+        seconds, ``patience_s`` how long a call waits for a database that is away, ``timeout_s`` how long a write waits
+        for the answer of one that hangs, ``gone_s`` after how long without a sign of life another server is taken for
+        gone. ``readers`` is the most connections that read.
         """
         super().__init__(Actor(uuid4().hex, shared=True, clock=clock, gone_s=gone_s))
         self._url = url
@@ -67,6 +69,7 @@ class PostgresJobStore(SqlJobStore):
             linger_s=linger_s,
             max_backlog=max_backlog,
             patience_s=patience_s,
+            timeout_s=timeout_s,
         )
         self._readers: Any = None
         self._listener: PostgresListener | None = None

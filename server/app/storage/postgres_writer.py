@@ -5,42 +5,22 @@ It outlives the database: when that is away, it waits a bounded time, then fails
 
 import asyncio
 import contextlib
-import json
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
-from app.storage.errors import (
-    NotStorable,
-    OutcomeUnknown,
-    StorageAway,
-    StorageBacklog,
-    StorageClosed,
-    StorageError,
-)
+from app.storage.errors import OutcomeUnknown, StorageAway, StorageBacklog, StorageClosed, StorageError
 from app.storage.lost_records import LostRecords
 from app.storage.operations import Operation
-from app.storage.postgres import CHANNEL, DRIVER_ERRORS, Prepared, connect, from_postgres
-from app.storage.records import Change
+from app.storage.postgres_session import PostgresSession
 from app.storage.sqlite import Durability
-from app.storage.statement import EMPTY, Answer, InsertRows, Query, Tell
-from app.storage.transactions import Begin, Commit, Plan, RollBack, Script, TransactionCommand, run_group
+from app.storage.transactions import Plan, run_group
 
-_RETRY_CONNECT_S = 0.1
-# PostgreSQL refuses notifications of 8000 bytes and more.
-_MOST_BYTES = 7_500
+# More are left to the next transaction: none is so long that a database which works looks like one that hangs.
+_MOST_TOGETHER = 1_000
 
 _log = logging.getLogger(__name__)
-
-# Its own id, so that after a broken connection the database can be asked whether it was committed.
-_TELL_AND_NAME = (
-    "SELECT CAST(pg_current_xact_id() AS TEXT),"
-    f" (SELECT count(pg_notify('{CHANNEL}', payload)) FROM unnest($1::TEXT[]) AS payload)"
-)
-_FATE = "SELECT pg_xact_status(CAST($1::TEXT AS xid8))"
 
 
 class PostgresWriter:
@@ -56,10 +36,11 @@ class PostgresWriter:
         linger_s: float,
         max_backlog: int,
         patience_s: float,
+        timeout_s: float,
     ) -> None:
-        self._url = url
         self._plan = plan
-        self._session = _Session(url, server_id, durability, patience_s)
+        self._session = PostgresSession(url, server_id, durability, patience_s, timeout_s)
+        self._timeout_s = timeout_s
         self._linger_s = linger_s
         self._max_backlog = max_backlog
         self._queue: deque[Operation] = deque()
@@ -117,7 +98,18 @@ class PostgresWriter:
         self._queue.append(operation)
         self._hurry.set()
         self._work.set()
-        return await operation.waiter
+        late = self._loop.call_later(self._timeout_s, self._give_up, operation)
+        try:
+            return await operation.waiter
+        finally:
+            late.cancel()
+
+    def _give_up(self, operation: Operation) -> None:
+        """Fail an operation that has waited for its turn too long. One that was begun has the session's own limits."""
+        with contextlib.suppress(ValueError):
+            self._queue.remove(operation)
+            operation.failure = StorageAway()
+            self._tell([operation])
 
     def idle(self) -> bool:
         """Return whether all that was handed over so far is committed."""
@@ -133,7 +125,10 @@ class PostgresWriter:
             self._hurry.clear()
             self._work.clear()
             closing = self._closing
-            operations = [self._queue.popleft() for _ in range(len(self._queue))]
+            operations = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_TOGETHER))]
+            if self._queue:
+                self._hurry.set()
+                self._work.set()
             if operations:
                 self._busy = True
                 await self._commit(operations)
@@ -189,154 +184,3 @@ def _resolve(operation: Operation) -> None:
         waiter.set_exception(operation.failure)
     else:
         waiter.set_result(operation.result)
-
-
-class _Session:
-    """The writer's connection, made anew whenever it broke."""
-
-    def __init__(self, url: str, server_id: str, durability: Durability, patience_s: float) -> None:
-        self._url = url
-        self._server_id = server_id
-        self._durability = durability
-        self._patience_s = patience_s
-        self._connection: Any = None
-        self._prepared: Prepared | None = None
-        self._changes: list[Change] = []
-
-    async def connect(self) -> None:
-        """Connect, trying again for a bounded time. Raises `StorageError`."""
-        until = time.monotonic() + self._patience_s
-        while True:
-            try:
-                self._connection = await connect(self._url)
-                self._prepared = Prepared(self._connection)
-                return
-            except StorageAway:
-                if time.monotonic() >= until:
-                    raise
-                await asyncio.sleep(_RETRY_CONNECT_S)
-
-    async def close(self) -> None:
-        """End the connection."""
-        await self._drop()
-
-    async def run(self, script: Script) -> None:
-        """Do the script to its end."""
-        try:
-            command = next(script)
-            while True:
-                try:
-                    answer = await self._perform(command)
-                except Exception as failure:  # the script knows whose it is
-                    command = script.throw(failure)
-                else:
-                    command = script.send(answer)
-        except StopIteration:
-            return
-
-    async def _perform(self, command: TransactionCommand) -> Answer:
-        if isinstance(command, Tell):
-            self._changes += command.changes
-            return EMPTY
-        if isinstance(command, Begin):
-            await self._begin(command)
-            return EMPTY
-        if self._connection is None or self._prepared is None:
-            if isinstance(command, RollBack):
-                return EMPTY
-            raise StorageAway
-        try:
-            if isinstance(command, Query):
-                return await self._prepared.query(command)
-            if isinstance(command, InsertRows):
-                return await self._prepared.insert(command)
-            if isinstance(command, Commit):
-                await self._commit()
-            else:
-                await self._connection.execute("ROLLBACK")
-        except (UnicodeEncodeError, OverflowError) as failure:  # lone surrogates; a number beyond 64 bits
-            raise NotStorable(f"the database cannot hold the value: {type(failure).__name__}") from failure
-        except DRIVER_ERRORS as failure:
-            told = from_postgres(failure)
-            if isinstance(told, StorageAway):
-                await self._drop()
-                if isinstance(command, RollBack):
-                    return EMPTY
-            raise told from failure
-        return EMPTY
-
-    async def _begin(self, begin: Begin) -> None:
-        self._changes = []
-        waits = begin.durable and self._durability is Durability.FULL
-        text = f"BEGIN; SET LOCAL synchronous_commit = {'on' if waits else 'off'}"
-        for last in (False, True):
-            if self._connection is None or self._connection.is_closed():
-                await self.connect()
-            try:
-                await self._connection.execute(text)
-                return
-            except DRIVER_ERRORS as failure:
-                told = from_postgres(failure)
-                await self._drop()
-                # A connection that broke while nothing was asked shows it only now.
-                if last or not isinstance(told, StorageAway):
-                    raise told from failure
-
-    async def _commit(self) -> None:
-        payloads = _payloads(self._server_id, self._changes)
-        connection = self._connection
-        transaction = (await connection.fetchrow(_TELL_AND_NAME, payloads))[0]
-        try:
-            await connection.execute("COMMIT")
-        except DRIVER_ERRORS as failure:
-            if not isinstance(from_postgres(failure), StorageAway):
-                raise
-            await self._drop()
-            if not await self._was_committed(transaction):
-                raise
-
-    async def _was_committed(self, transaction: str) -> bool:
-        """Ask the database what became of a transaction. Raises `OutcomeUnknown` when it does not say in time."""
-        until = time.monotonic() + self._patience_s
-        while time.monotonic() < until:
-            try:
-                await self.connect()
-                fate = await self._connection.fetchval(_FATE, transaction)
-            except (StorageAway, *DRIVER_ERRORS):
-                await self._drop()
-                continue
-            if fate != "in progress":
-                return bool(fate == "committed")
-            await asyncio.sleep(_RETRY_CONNECT_S)
-        raise OutcomeUnknown
-
-    async def _drop(self) -> None:
-        connection, self._connection, self._prepared = self._connection, None, None
-        if connection is not None:
-            connection.terminate()
-
-
-def _payloads(server_id: str, changes: Sequence[Change]) -> list[str]:
-    """Return the notifications that tell of the changes, as few as their length allows."""
-    payloads: list[str] = []
-    some: list[str] = []
-    size = 0
-    for change in changes:
-        text = _encode_change(change)
-        if some and size + len(text.encode()) > _MOST_BYTES:
-            payloads.append(_payload(server_id, some))
-            some, size = [], 0
-        some.append(text)
-        size += len(text.encode()) + 1
-    return [*payloads, _payload(server_id, some)] if some else payloads
-
-
-def _encode_change(change: Change) -> str:
-    row = (change.job_id, change.kind, change.plugin, change.status, dict(change.data))
-    text = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
-    # What is too long to tell can be looked up.
-    return text if len(text.encode()) <= _MOST_BYTES else json.dumps((*row[:4], {}))
-
-
-def _payload(server_id: str, changes: Sequence[str]) -> str:
-    return f'["{server_id}",[{",".join(changes)}]]'

@@ -240,6 +240,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """The plugins that claimable jobs wait for; the earliest moment in the future at which a job may run or is late."""
+
+    plugins: Sequence[str]
+    next_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Something that happened to a job, or to what the operator says of a plugin, told to other servers.
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 from app.governance.job_lifecycle import JobStatus
-from app.storage import adding, claiming, listing, retention, statements, webhooks
+from app.storage import adding, claiming, listing, retention, statements, waiting, webhooks
 from app.storage.cursors import make_cursor, read_cursor
 from app.storage.errors import StorageError
 from app.storage.operations import AddJobs, Ask, EndJob, InsertJob, Operation
@@ -30,6 +30,7 @@ from app.storage.records import (
     JobPage,
     JsonObject,
     NewJob,
+    Outlook,
     PluginOverride,
     Recovery,
     Released,
@@ -166,10 +167,8 @@ class SqlJobStore(ABC):
     async def expire(self, error_of: ErrorOf) -> Sequence[Job]:
         return await self._do(lambda: claiming.expire(self._actor, error_of), durable=True)
 
-    async def next_due(self) -> datetime | None:
-        ((not_before, deadline),) = await self._rows(statements.NEXT_DUE, now=self._actor.now())
-        moments = [moment for moment in (not_before, deadline) if moment is not None]
-        return from_micros(min(moments)) if moments else None
+    async def outlook(self) -> Outlook:
+        return await self._read(lambda: waiting.outlook(self._actor))
 
     # Batches and webhooks
 
@@ -236,15 +235,12 @@ class SqlJobStore(ABC):
 
     async def waiting(self) -> Sequence[Waiting]:
         found: dict[str, Waiting] = {}
-        for statement in (statements.COUNT_CLAIMABLE, statements.COUNT_HELD):
+        for statement in (waiting.COUNT_CLAIMABLE, waiting.COUNT_HELD):
             for plugin, count, oldest in await self._read(partial(select, statement), long=True):
                 before = found.get(plugin)
                 moments = [from_micros(oldest), *([before.oldest] if before and before.oldest else [])]
                 found[plugin] = Waiting(plugin, count + (before.count if before else 0), min(moments))
         return [found[plugin] for plugin in sorted(found)]
-
-    async def plugins_with_pending(self) -> Sequence[str]:
-        return await self._read(lambda: claiming.plugins_waiting(self._actor))
 
     async def export(self, filter_: JobFilter) -> AsyncIterator[Job]:
         await self._settle()

@@ -102,11 +102,11 @@ def _execute(connection: sqlite3.Connection, query: Query) -> Answer:
 
 
 def _insert(connection: sqlite3.Connection, command: InsertRows) -> Answer:
-    done = 0
-    for size in _ROWS_A_STATEMENT:
-        while len(command.rows) - done >= size:
-            some = command.rows[done : done + size]
-            text = command.insert.on(Database.SQLITE, size)
-            connection.execute(text, [value for row in some for value in row])
-            done += size
-    return Answer((), done)
+    for insert, rows in command.tables.items():
+        done = 0
+        for size in _ROWS_A_STATEMENT:
+            while len(rows) - done >= size:
+                values = [value for row in rows[done : done + size] for value in row]
+                connection.execute(insert.on_sqlite(size), values)
+                done += size
+    return EMPTY

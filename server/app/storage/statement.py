@@ -11,7 +11,19 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import BigInteger, ClauseElement, FromClause, Table, Text, bindparam, insert, select
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    FromClause,
+    String,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as postgres_dialect
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
@@ -108,15 +120,17 @@ class Compiled(NamedTuple):
 class Statement:
     """One statement. ``packed``: a SELECT whose rows SQLite hands over as one, in JSON.
 
-    SQLite's driver lets other threads run at each row, and then waits for its turn.
+    SQLite's driver lets other threads run at each row, and then waits for its turn. ``names_transaction``: the last
+    column of its rows is `transaction_id`.
     """
 
-    __slots__ = ("_clause", "_compiled", "packed")
+    __slots__ = ("_clause", "_compiled", "names_transaction", "packed")
 
-    def __init__(self, clause: ClauseElement, *, packed: bool = False) -> None:
+    def __init__(self, clause: ClauseElement, *, packed: bool = False, names_transaction: bool = False) -> None:
         self._clause = clause
         self._compiled: dict[Database, Compiled] = {}
         self.packed = packed
+        self.names_transaction = names_transaction
 
     def on(self, database: Database) -> Compiled:
         """Return its text for the database."""
@@ -140,7 +154,12 @@ class RawSql(Statement):
 
     def __init__(self, sql: str) -> None:
         self._compiled = {database: Compiled(sql, ()) for database in Database}
-        self.packed = False
+        self.packed = self.names_transaction = False
+
+
+def transaction_id() -> ColumnElement[str]:
+    """Return PostgreSQL's name of the transaction: whoever has it can ask later whether it was committed."""
+    return cast(func.pg_current_xact_id(), Text()).label("transaction")
 
 
 class RowInsert:
@@ -148,16 +167,40 @@ class RowInsert:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._texts: dict[tuple[Database, int], str] = {}
+        self._texts: dict[int, str] = {}
 
-    def on(self, database: Database, count: int = 1) -> str:
+    @property
+    def width(self) -> int:
+        """How many columns a row has."""
+        return len(self._table.c)
+
+    def on_sqlite(self, count: int = 1) -> str:
         """Return the text that inserts ``count`` rows, all their values one after the other as parameters."""
-        found = self._texts.get((database, count))
+        found = self._texts.get(count)
         if found is None:
             clause = insert(self._table).values({column.name: bindparam(column.name) for column in self._table.c})
-            head, values = str(clause.compile(dialect=_dialect(database))).split(" VALUES ")
-            found = self._texts[database, count] = f"{head} VALUES {', '.join([values] * count)}"
+            head, values = str(clause.compile(dialect=_dialect(Database.SQLITE))).split(" VALUES ")
+            found = self._texts[count] = f"{head} VALUES {', '.join([values] * count)}"
         return found
+
+    def on_postgres(self, first: int) -> str:
+        """Return the text that inserts as many rows as there are, from an array a column: parameters from ``first``."""
+        dialect = _dialect(Database.POSTGRES)
+        # Not VARCHAR(n): a cast to that cuts what is too long, which an INSERT refuses.
+        types = ["TEXT" if isinstance(one.type, String) else one.type.compile(dialect) for one in self._table.c]
+        arrays = ", ".join(f"CAST(${number} AS {kind}[])" for number, kind in enumerate(types, first))
+        columns = ", ".join(column.name for column in self._table.c)
+        return f"INSERT INTO {self._table.name} ({columns}) SELECT * FROM unnest({arrays})"
+
+
+@cache
+def inserts_on_postgres(inserts: tuple[RowInsert, ...]) -> str:
+    """Return one statement that inserts into several tables, and answers with the transaction's name."""
+    parts, first = [], 1
+    for number, one in enumerate(inserts):
+        parts.append(f"inserted_{number} AS ({one.on_postgres(first)})")
+        first += one.width
+    return f"WITH {', '.join(parts)} SELECT CAST(pg_current_xact_id() AS TEXT)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +213,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class InsertRows:
-    """Insert the rows."""
+    """Insert rows into tables, which may be none. Where rows refer to others, those are in a table before."""
 
-    insert: RowInsert
-    rows: Sequence[Row]
+    tables: Mapping[RowInsert, Sequence[Row]]
 
 
 @dataclass(frozen=True, slots=True)

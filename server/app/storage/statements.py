@@ -1,21 +1,26 @@
 """The SQL that changes jobs, and what claiming and ending must know of them. See `listing` for what callers look at."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Float,
     FromClause,
     Insert,
     Integer,
+    Select,
     String,
     Text,
+    Update,
     and_,
     bindparam,
     case,
     cast,
     delete,
+    exists,
     false,
     func,
     insert,
@@ -32,7 +37,7 @@ from sqlalchemy.types import TypeEngine
 
 from app.governance.job_lifecycle import TERMINAL, JobStatus, predecessors
 from app.storage.schema import job_attempts, job_inputs, job_needs, jobs, plugin_overrides, servers
-from app.storage.statement import EachRow, LeaseClock, RawSql, RowInsert, Statement, ids_parameter
+from app.storage.statement import EachRow, LeaseClock, RawSql, RowInsert, Statement, ids_parameter, transaction_id
 
 # Without it SQLite's dialect writes an OFFSET with a parameter of its own.
 NO_OFFSET: ColumnElement[int] = literal_column("0")
@@ -75,9 +80,12 @@ def without_results() -> list[ColumnElement[Any]]:
 
 BY_WAITING = "INDEXED BY ix_jobs_waiting"
 BY_DUE = "INDEXED BY ix_jobs_due"
+BY_DEADLINE = "INDEXED BY ix_jobs_deadline"
 DURABLE = jobs.c.durable == true()
-_CLAIMABLE = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == false())
-_HELD = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == true())
+CLAIMABLE = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == false())
+HELD = (status_is(JobStatus.PENDING), DURABLE, jobs.c.held == true())
+FREE = (*HELD, jobs.c.blocked == literal_column("0"))
+DUE = (*FREE, jobs.c.not_before <= bindparam("now"))
 _IN_TIME = or_(jobs.c.deadline.is_(None), jobs.c.deadline > bindparam("now"))
 _IDS = ids_parameter()
 
@@ -89,41 +97,47 @@ INSERT_NEEDS = RowInsert(job_needs)
 
 RIPEN = Statement(
     update(jobs)
-    .where(
-        jobs.c.id.in_(
-            select(jobs.c.id)
-            .with_hint(jobs, BY_DUE, "sqlite")
-            .where(*_HELD, jobs.c.blocked == literal_column("0"), jobs.c.not_before <= bindparam("now"))
-        )
-    )
+    .where(jobs.c.id.in_(select(jobs.c.id).with_hint(jobs, BY_DUE, "sqlite").where(*DUE)))
     .values(held=false())
 )
-SELECT_CLAIMABLE = Statement(
-    select(*without_results())
-    .with_hint(jobs, BY_WAITING, "sqlite")
-    .where(*_CLAIMABLE, _IN_TIME, jobs.c.plugin == bindparam("wanted_plugin"))
-    .order_by(jobs.c.priority.desc(), jobs.c.id)
-    .limit(bindparam("most", type_=BigInteger()))
-    .offset(NO_OFFSET)
-    .with_for_update(skip_locked=True, key_share=True),
-    packed=True,
-)
-SELECT_CLAIMABLE_JOB = Statement(
-    select(*without_results())
-    .where(*_CLAIMABLE, _IN_TIME, jobs.c.id == bindparam("wanted_id"))
-    .with_for_update(skip_locked=True, key_share=True)
-)
-_claim = (
-    update(jobs)
-    .where(jobs.c.id.in_(_IDS), still(JobStatus.PENDING))
-    .values(
-        status=status_value(JobStatus.RUNNING),
-        started_at=bindparam("now"),
-        attempt=jobs.c.attempt + literal_column("1"),
-        lease_owner=bindparam("server"),
-        lease_until=LeaseClock() + bindparam("lease_us", type_=BigInteger()),
+
+
+def _next_claimable(*columns: ColumnElement[Any]) -> Select[Any]:
+    return (
+        select(*columns)
+        .with_hint(jobs, BY_WAITING, "sqlite")
+        .where(*CLAIMABLE, _IN_TIME, jobs.c.plugin == bindparam("wanted_plugin"))
+        .order_by(jobs.c.priority.desc(), jobs.c.id)
+        .limit(bindparam("most", type_=BigInteger()))
+        .offset(NO_OFFSET)
+        .with_for_update(skip_locked=True, key_share=True)
     )
-)
+
+
+def _claimable_job(*columns: ColumnElement[Any]) -> Select[Any]:
+    return (
+        select(*columns)
+        .where(*CLAIMABLE, _IN_TIME, jobs.c.id == bindparam("wanted_id"))
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+
+
+def _claim(ids: Select[Any]) -> Update:
+    return (
+        update(jobs)
+        .where(jobs.c.id.in_(ids), still(JobStatus.PENDING))
+        .values(
+            status=status_value(JobStatus.RUNNING),
+            started_at=bindparam("now", type_=BigInteger()),
+            attempt=jobs.c.attempt + literal_column("1"),
+            lease_owner=bindparam("server", type_=String()),
+            lease_until=LeaseClock() + bindparam("lease_us", type_=BigInteger()),
+        )
+    )
+
+
+SELECT_CLAIMABLE = Statement(_next_claimable(*without_results()), packed=True)
+SELECT_CLAIMABLE_JOB = Statement(_claimable_job(*without_results()))
 
 
 def _start_attempts(claimed: FromClause) -> Insert:
@@ -133,11 +147,31 @@ def _start_attempts(claimed: FromClause) -> Insert:
     )
 
 
-CLAIM = Statement(_claim)
+CLAIM = Statement(_claim(_IDS))
 START_ATTEMPTS = Statement(_start_attempts(select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(_IDS)).subquery()))
-# Both at once, a round trip less: for PostgreSQL, SQLite cannot.
-_claimed = _claim.returning(jobs.c.id, jobs.c.attempt).cte("claimed")
-CLAIM_AND_START = Statement(_start_attempts(_claimed).add_cte(_claimed))
+
+
+def _claim_at_once(wanted: Callable[..., Select[Any]]) -> Statement:
+    """Return all of a claim as one statement, for PostgreSQL: a round trip instead of four.
+
+    There is always a row. Its first column says whether jobs must be ripened first, which nothing but another
+    statement can see; then, unless ``ripened``, nothing is claimed. The columns after it are a claimed job's, or NULL.
+    """
+    due = select(exists().where(*DUE).label("due")).cte("due")
+    ready = or_(bindparam("ripened", type_=Boolean()), ~select(due.c.due).scalar_subquery())
+    found = wanted(jobs.c.id).where(ready).cte("found")
+    claimed = _claim(select(found.c.id)).returning(*without_results()).cte("claimed")
+    return Statement(
+        select(due.c.due, *claimed.c, transaction_id())
+        .select_from(due.outerjoin(claimed, true()))
+        .add_cte(_start_attempts(claimed).cte("started"))
+        .order_by(claimed.c.priority.desc(), claimed.c.id),
+        names_transaction=True,
+    )
+
+
+CLAIM_AT_ONCE = _claim_at_once(_next_claimable)
+CLAIM_JOB_AT_ONCE = _claim_at_once(_claimable_job)
 RENEW = Statement(
     update(jobs)
     .where(jobs.c.id.in_(_IDS), still(JobStatus.RUNNING), DURABLE, jobs.c.lease_owner == bindparam("server"))
@@ -240,7 +274,7 @@ PUT_BACK = Statement(
 )
 SELECT_EXPIRED = Statement(
     select(*without_results())
-    .with_hint(jobs, "INDEXED BY ix_jobs_deadline", "sqlite")
+    .with_hint(jobs, BY_DEADLINE, "sqlite")
     .where(
         status_is(JobStatus.PENDING),
         DURABLE,
@@ -288,69 +322,6 @@ FORGET_SERVERS = Statement(
     delete(servers).where(servers.c.seen_at < LeaseClock() - bindparam("gone_us", type_=BigInteger()))
 )
 FORGET_SERVER = Statement(delete(servers).where(servers.c.id == bindparam("server")))
-
-# What is waiting
-
-
-def _plugins_waiting() -> Statement:
-    """Step from one plugin to the next in the index, whatever the number of jobs between them."""
-    later = jobs.alias()
-    least = select(func.min(jobs.c.plugin).label("plugin")).where(*_CLAIMABLE)
-    first = least.with_hint(jobs, BY_WAITING, "sqlite").cte("found", recursive=True)
-    following = (
-        select(func.min(later.c.plugin))
-        .with_hint(later, BY_WAITING, "sqlite")
-        .where(
-            later.c.status == status_value(JobStatus.PENDING),
-            later.c.durable == true(),
-            later.c.held == false(),
-            later.c.plugin > first.c.plugin,
-        )
-        .scalar_subquery()
-    )
-    found = first.union_all(select(following).where(first.c.plugin.is_not(None)))
-    return Statement(select(found.c.plugin).where(found.c.plugin.is_not(None)))
-
-
-PLUGINS_WAITING = _plugins_waiting()
-PLUGINS_DUE = Statement(
-    select(jobs.c.plugin)
-    .with_hint(jobs, BY_DUE, "sqlite")
-    .where(*_HELD, jobs.c.blocked == literal_column("0"), jobs.c.not_before <= bindparam("now"))
-    .distinct()
-)
-NEXT_DUE = Statement(
-    select(
-        select(func.min(jobs.c.not_before))
-        .with_hint(jobs, BY_DUE, "sqlite")
-        .where(*_HELD, jobs.c.blocked == literal_column("0"), jobs.c.not_before > bindparam("now"))
-        .scalar_subquery()
-        .label("not_before"),
-        select(func.min(jobs.c.deadline))
-        .with_hint(jobs, "INDEXED BY ix_jobs_deadline", "sqlite")
-        .where(status_is(JobStatus.PENDING), DURABLE, jobs.c.deadline.is_not(None), jobs.c.deadline > bindparam("now"))
-        .scalar_subquery()
-        .label("deadline"),
-    )
-)
-
-
-def _count_waiting(index: str, *conditions: ColumnElement[bool]) -> Statement:
-    found = (
-        select(jobs.c.plugin, func.count().label("number"), func.min(jobs.c.id).label("oldest"))
-        .with_hint(jobs, f"INDEXED BY {index}", "sqlite")
-        .where(*conditions)
-        .group_by(jobs.c.plugin)
-        .subquery("found")
-    )
-    oldest = jobs.alias("oldest_job")
-    return Statement(
-        select(found.c.plugin, found.c.number, oldest.c.created_at).join(oldest, oldest.c.id == found.c.oldest)
-    )
-
-
-COUNT_CLAIMABLE = _count_waiting("ix_jobs_waiting", *_CLAIMABLE)
-COUNT_HELD = _count_waiting("ix_jobs_held", *_HELD)
 
 # One job
 

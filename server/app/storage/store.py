@@ -27,6 +27,7 @@ from app.storage.records import (
     JobPage,
     JsonObject,
     NewJob,
+    Outlook,
     PluginOverride,
     Recovery,
     Released,
@@ -162,8 +163,11 @@ class JobStore(Protocol):
         Returns them, and those that failed because they needed them.
         """
 
-    async def next_due(self) -> datetime | None:
-        """Return the earliest moment in the future at which a waiting job may run or has waited too long."""
+    async def outlook(self) -> Outlook:
+        """Return what can be claimed now and what comes next, in one look: nothing falls between the two.
+
+        Its cost does not grow with the number of jobs.
+        """
 
     # Batches and webhooks
 
@@ -207,9 +211,6 @@ class JobStore(Protocol):
 
     async def waiting(self) -> Sequence[Waiting]:
         """Return what durable jobs wait for, by plugin, blocked and delayed ones included."""
-
-    async def plugins_with_pending(self) -> Sequence[str]:
-        """Return the plugins that claimable jobs wait for. Its cost does not grow with the number of jobs."""
 
     def export(self, filter_: JobFilter) -> AsyncIterator[Job]:
         """Yield the jobs with their results, oldest first. Jobs that come or change meanwhile may be in it or not."""

@@ -1,6 +1,7 @@
 """PostgreSQL goes away for ten seconds under a running server: refusals meanwhile, and then all goes on by itself."""
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -116,6 +117,30 @@ def test_what_is_asked_of_a_database_that_hangs_is_refused_within_seconds(
     assert server.events("fault") == []
 
 
+def test_what_is_written_to_a_database_that_hangs_is_refused_within_seconds_or_told_as_unknown(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    home = make_home(tmp_path / "brief", "slow", "answering", database_url=postgres.url, database_timeout_s=2)
+    with running(home) as server:
+        waiting = server.accepted("slow", delay_s=3600)
+        numbers = range(6)
+        with paused(postgres), ThreadPoolExecutor(10) as pool:
+            cancelling = pool.submit(server.http.delete, f"/v1/jobs/{waiting}", timeout=40)
+            # Far less than a minute: their limit, and then that of a new connection.
+            accepting = [pool.submit(_ask_with_key, server, number) for number in numbers]
+            errors = [assert_error(asked.result(), 503, "storage_unavailable") for asked in (cancelling, *accepting)]
+        eventually(lambda: is_ready(server), "server that is ready again")
+        refused = [error["details"].get("outcome") != "unknown" for error in errors]
+        stored = {job["options"]["asked"] for job in server.jobs(plugin="echo")}
+        assert [number for number in numbers if refused[number + 1] and number in stored] == []
+        assert not refused[0] or server.job(waiting)["status"] == "PENDING"
+        # With their keys they are safe to send again.
+        again = [_ask_with_key(server, number).json()["id"] for number in numbers]
+        assert {server.ended_job(job_id)["status"] for job_id in again} == {"SUCCESS"}
+        assert sorted(job["options"]["asked"] for job in server.jobs(plugin="echo")) == list(numbers)
+        assert server.events("fault") == []
+
+
 def test_a_server_whose_database_is_away_says_so_and_does_not_start(tmp_path: Path, postgres: PostgresServer) -> None:
     postgres.stop()
     home = make_home(tmp_path / "other", "answering", database_url=postgres.url)
@@ -131,6 +156,12 @@ def test_a_server_whose_database_is_away_says_so_and_does_not_start(tmp_path: Pa
 
 def _ask(server: RunningServer, number: int, tell: Callable[[httpx.Response], None]) -> None:
     tell(server.submit("echo", {"asked": number}, PNG + bytes([number])))
+
+
+def _ask_with_key(server: RunningServer, number: int) -> httpx.Response:
+    query = {"plugin": "echo", "options": json.dumps({"asked": number})}
+    headers = {"content-type": "image/png", "idempotency-key": f"key-{number}"}
+    return server.http.post("/v1/jobs", params=query, content=PNG, headers=headers, timeout=40)
 
 
 @contextlib.contextmanager

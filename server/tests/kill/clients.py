@@ -154,9 +154,10 @@ class Client(threading.Thread):
     def _cancel(self) -> None:
         if known := self._ledger.ids():
             job_id = self._random.choice(known[-30:])
+            had_ended = self._ledger.end_of(job_id) is not None
             answer = self._answered(self._ask("DELETE", f"/v1/jobs/{job_id}"), 200, 409)
             if answer.status_code == 200:
-                self._ledger.read(answer.json())
+                self._ledger.read(answer.json(), had_ended)
 
     def _cancel_batch(self) -> None:
         batches = [one.batch for one in list(self._ledger.submissions.values()) if one.batch]
@@ -166,7 +167,8 @@ class Client(threading.Thread):
     def _read(self) -> None:
         if known := self._ledger.ids():
             job_id = self._random.choice(known if self._random.random() < 0.5 else known[-10:])
-            self._ledger.read(self._answered(self._ask("GET", f"/v1/jobs/{job_id}"), 200).json())
+            had_ended = self._ledger.end_of(job_id) is not None
+            self._ledger.read(self._answered(self._ask("GET", f"/v1/jobs/{job_id}"), 200).json(), had_ended)
 
     def _read_list(self) -> None:
         """A page of those that have ended: their ends are what was read of each alone, results apart."""

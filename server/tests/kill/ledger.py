@@ -51,11 +51,14 @@ class Ledger:
             elif (submission.ids, submission.batch) != (ids, batch):
                 self.faults.append(f"the key of {submission.tag} gave {submission.ids}, then {ids}")
 
-    def read(self, job: Mapping[str, Any]) -> None:
-        """Note a job as it was read: an end that was read once never changes."""
+    def read(self, job: Mapping[str, Any], had_ended: bool = False) -> None:
+        """Note a job as it was read: an end that was read once never changes.
+
+        ``had_ended``: its end was known when it was asked for. An answer that was on its way meanwhile may be older.
+        """
         if job["status"] not in ENDED:
             with self._lock:
-                if job["id"] in self._ends:
+                if had_ended:
                     self.faults.append(f"{job['id']} had ended as {self._ends[job['id']]}, and is {job['status']}")
             return
         end = {name: job.get(name) for name in ("status", "ended_at", "error", "result")}

@@ -182,3 +182,13 @@ def test_a_webhook_that_never_came_or_told_another_end_is_found(
         ({"a": ["SUCCESS"], "z": ["SUCCESS"]}, "told of z"),
     ):
         assert found in "; ".join(faults_of_webhooks(ledger, jobs, told))
+
+
+def test_a_job_that_is_found_waiting_after_its_end_is_a_fault_and_an_answer_that_was_late_is_none(
+    ledger: Ledger,
+) -> None:
+    ledger.read(job("a", "first", status="CANCELLED"))
+    ledger.read(job("a", "first", status="PENDING"), had_ended=False)
+    assert ledger.faults == []
+    ledger.read(job("a", "first", status="PENDING"), had_ended=True)
+    assert ["a had ended as" in fault and fault.endswith("and is PENDING") for fault in ledger.faults] == [True]

@@ -20,7 +20,7 @@ Jobs = Mapping[str, Mapping[str, Any]]
 def faults_of(ledger: Ledger, jobs: Jobs, http: httpx.Client) -> list[str]:
     """``jobs`` are all jobs that the cluster knows, by id, as `GET /v1/jobs/{id}` shows them."""
     for job in jobs.values():
-        ledger.read(job)
+        ledger.read(job, had_ended=ledger.end_of(job["id"]) is not None)
     found = list(ledger.faults)
     for job in jobs.values():
         found += (f"{job['id']}: {what}; {_short(job)}" for what in _faults_of_job(job))

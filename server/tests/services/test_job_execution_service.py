@@ -15,7 +15,7 @@ from app.plugins.loader.plugin_registry import PluginRegistry
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.job_terms import JobTerms, Submission
 from app.storage.job_ids import new_job_id
-from app.storage.records import Job
+from app.storage.records import Job, Outlook
 from app.wiring import Sightgate
 from sightgate.check import sample_png
 
@@ -175,11 +175,12 @@ async def test_many_jobs_all_end_once(server: Sightgate, plugin: Scripted) -> No
     assert len(plugin.seen) == 60
 
 
+@pytest.mark.parametrize("slow", ["the question", "the answer"])
 async def test_a_try_whose_time_comes_while_the_dispatcher_looks_is_not_forgotten(
-    server: Sightgate, monkeypatch: pytest.MonkeyPatch
+    server: Sightgate, monkeypatch: pytest.MonkeyPatch, slow: str
 ) -> None:
-    """It looks at what may run now, then at what comes next: here the time comes in between."""
-    look, put_back = server.store.next_due, server.store.put_back
+    """It looks at what may run now and what comes next: here the time comes on the way there, or on the way back."""
+    look, put_back = server.store.outlook, server.store.put_back
     late = False
 
     async def put_back_before_a_late_look(*given: Any, **named: Any) -> Any:
@@ -188,15 +189,18 @@ async def test_a_try_whose_time_comes_while_the_dispatcher_looks_is_not_forgotte
         late = True
         return released
 
-    async def look_late() -> datetime | None:
+    async def look_late() -> Outlook:
         nonlocal late
-        if late:
-            late = False
+        slowly, late = late, False
+        if slowly and slow == "the question":
             await asyncio.sleep(0.5)
-        return await look()
+        seen = await look()
+        if slowly and slow == "the answer":
+            await asyncio.sleep(0.5)
+        return seen
 
     monkeypatch.setattr(server.store, "put_back", put_back_before_a_late_look)
-    monkeypatch.setattr(server.store, "next_due", look_late)
+    monkeypatch.setattr(server.store, "outlook", look_late)
     retry = {"max_attempts": 3, "codes": ["plugin_failed"], "backoff_s": 0.2, "factor": 1, "jitter": 0}
     asked = Submission.of_one("scripted", {"raise": "not yet"}, JobTerms(retry=retry))
     accepted = await server.job_execution.accept(asked, payload())

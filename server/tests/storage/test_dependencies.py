@@ -31,7 +31,7 @@ async def test_a_job_waits_until_all_that_it_needs_has_ended(store: JobStore, wa
     assert await store.needs(job.id) == [second.id, first.id]
     assert await claim(store, {"other": 1}) == []
     assert await store.claim_job(job.id, job.created_at) is None
-    assert await store.plugins_with_pending() == ["ocr"]
+    assert (await store.outlook()).plugins == ["ocr"]
     await claim(store, {"ocr": 2})
     released = await end(store, first.id)
     assert (list(released.runnable), list(released.failed)) == ([], [])
@@ -130,10 +130,10 @@ async def test_a_job_that_waits_for_two_reasons_waits_for_both(store: JobStore, 
     needed = await add(store, waiting())
     later = datetime.now(UTC) + timedelta(hours=1)
     job = await add(store, waiting("b", not_before=later), after=[needed.id])
-    assert await store.next_due() is None  # its time is no matter before what it needs has ended
+    assert (await store.outlook()).next_due is None  # its time is no matter before what it needs has ended
     await claim(store, {"ocr": 1})
     released = await end(store, needed.id)
     assert list(released.runnable) == []
     assert await claim(store, {"b": 1}) == []
-    assert await store.next_due() == later
+    assert (await store.outlook()).next_due == later
     assert await status_of(store, job) is JobStatus.PENDING

@@ -325,12 +325,12 @@ async def test_waiting_jobs_are_counted_by_plugin(store: JobStore, waiting: Make
     for plugin in ("a", "b", "b", "c"):
         await add(store, waiting(plugin))
     assert [(one.plugin, one.count) for one in await store.waiting()] == [("a", 1), ("b", 2), ("c", 1)]
-    assert await store.plugins_with_pending() == ["a", "b", "c"]
+    assert (await store.outlook()).plugins == ["a", "b", "c"]
     await claim(store, {"a": 5, "b": 1})
     assert [(one.plugin, one.count) for one in await store.waiting()] == [("b", 1), ("c", 1)]
-    assert await store.plugins_with_pending() == ["b", "c"]
+    assert (await store.outlook()).plugins == ["b", "c"]
     await claim(store, {"b": 1, "c": 1})
-    assert await store.plugins_with_pending() == []
+    assert (await store.outlook()).plugins == []
 
 
 async def test_recovery_requeues_durable_jobs_and_ends_the_others(place: Place, waiting: Make, running: Make) -> None:

@@ -436,7 +436,7 @@ class StoreBesideDictionary(RuleBasedStateMachine):
         counts = {plugin: sum(job.plugin == plugin for job in pending) for plugin in {job.plugin for job in pending}}
         assert {one.plugin: one.count for one in self.runner.run(self.store.waiting())} == counts
         claimable = [plugin for plugin in PLUGINS if self.model.claimable(plugin)]
-        assert self.runner.run(self.store.plugins_with_pending()) == claimable
+        assert self.runner.run(self.store.outlook()).plugins == claimable
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -93,9 +93,9 @@ async def test_a_job_that_is_put_back_rests(store: JobStore, waiting: Make) -> N
     assert (attempt.outcome, attempt.error_code, attempt.worker_pid) == ("retried", "plugin_crashed", 7)
     assert await claim(store, {"ocr": 1}) == []
     assert await store.claim_job(job.id, lease()) is None
-    assert await store.plugins_with_pending() == []
+    assert (await store.outlook()).plugins == []
     assert [(one.plugin, one.count) for one in await store.waiting()] == [("ocr", 1)]
-    assert await store.next_due() == later
+    assert (await store.outlook()).next_due == later
 
 
 async def test_a_delayed_job_runs_when_its_time_has_come(place: Place, waiting: Make) -> None:
@@ -105,8 +105,8 @@ async def test_a_delayed_job_runs_when_its_time_has_come(place: Place, waiting: 
         also = await add(store, waiting(not_before=now[0] - timedelta(seconds=60)))
         assert [one.id for one in await claim(store, {"ocr": 5})] == [also.id]
         now[0] += timedelta(seconds=61)
-        assert await store.plugins_with_pending() == ["ocr"]
-        assert await store.next_due() is None
+        assert (await store.outlook()).plugins == ["ocr"]
+        assert (await store.outlook()).next_due is None
         assert [one.id for one in await claim(store, {"ocr": 5})] == [job.id]
 
 
@@ -175,7 +175,7 @@ async def test_waiting_jobs_whose_deadline_passed_fail_with_what_needs_them(plac
         needing = await add(store, waiting(), after=[late.id])
         running, patient = await add(store, waiting("b", deadline=late.deadline)), await add(store, waiting())
         await claim(store, {"b": 1})
-        assert await store.next_due() == late.deadline
+        assert (await store.outlook()).next_due == late.deadline
         assert await store.expire(interrupted) == []
         now[0] += timedelta(seconds=6)
         assert [one.id for one in await claim(store, {"ocr": 5})] == [patient.id]
@@ -190,7 +190,7 @@ async def test_waiting_jobs_whose_deadline_passed_fail_with_what_needs_them(plac
         assert found is not None
         assert found.status is JobStatus.RUNNING
         assert await store.expire(interrupted) == []
-        assert await store.next_due() is None
+        assert (await store.outlook()).next_due is None
 
 
 async def test_what_a_dead_server_ran_waits_again(place: Place, waiting: Make) -> None:

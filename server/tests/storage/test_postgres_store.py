@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -9,7 +11,15 @@ from support.postgres_server import PostgresServer
 from support.stores import PostgresPlace, add, claim, end, ended, execute, lease, postgres_beside
 
 from app.governance.job_lifecycle import JobStatus
-from app.storage.errors import JobExists, LeaseLost, NotStorable, SchemaTooNew, StorageAway, StorageError
+from app.storage.errors import (
+    JobExists,
+    LeaseLost,
+    NotStorable,
+    OutcomeUnknown,
+    SchemaTooNew,
+    StorageAway,
+    StorageError,
+)
 from app.storage.postgres_listener import LOOK_AGAIN
 from app.storage.postgres_store import PostgresJobStore
 from app.storage.records import Change, IdempotencyKey, Job, JobFilter, JobInput, NewJob
@@ -299,3 +309,68 @@ async def test_a_record_from_another_thread_is_stored(two: Two, running: Make) -
 
     await asyncio.to_thread(work)
     assert (await store.counts())[JobStatus.SUCCESS] == 50
+
+
+def backends_that_write(url: str) -> list[int]:
+    """The processes that serve the connections of writers: the last that these asked for was a commit."""
+    asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%COMMIT'"
+    return [row[0] for row in execute(url, asked)]
+
+
+async def test_a_backend_that_hangs_costs_a_write_its_time_and_nothing_else(
+    mortal: PostgresServer, waiting: Make
+) -> None:
+    async with await PostgresJobStore.open(mortal.url, timeout_s=1) as store:
+        before = await add(store, waiting())
+        (hanging,) = backends_that_write(mortal.url)
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            jobs = await asyncio.gather(*(add(store, waiting()) for _ in range(3)))
+            claimed = await claim(store, {"ocr": 99})
+        finally:
+            os.kill(hanging, signal.SIGCONT)
+        assert {job.id for job in claimed} == {before.id, *(job.id for job in jobs)}
+
+
+async def test_what_waits_behind_a_write_that_hangs_is_refused_in_time_and_is_not_done(
+    mortal: PostgresServer, waiting: Make
+) -> None:
+    async with await PostgresJobStore.open(mortal.url, timeout_s=1, patience_s=0.5) as store:
+        await add(store, waiting())
+        mortal.pause()
+        try:
+            jobs = [waiting() for _ in range(4)]
+            adding = []
+            for job in jobs:
+                adding.append(asyncio.create_task(add(store, job)))
+                await asyncio.sleep(0.2)
+            # Far less than the minute that a command of the pool may take.
+            async with asyncio.timeout(40):
+                outcomes = await asyncio.gather(*adding, return_exceptions=True)
+        finally:
+            mortal.resume()
+        assert {type(outcome) for outcome in outcomes} == {StorageAway}
+        await until_answering(store)
+        assert [await store.get(job.id) for job in jobs] == [None] * len(jobs)
+
+
+async def test_a_commit_that_hangs_is_never_told_as_failed(mortal: PostgresServer, waiting: Make) -> None:
+    """It waits for a replica that is not there: PostgreSQL has written it down, and will not say so."""
+    async with await PostgresJobStore.open(mortal.url, timeout_s=1, patience_s=1) as store:
+        await add(store, waiting())
+        execute(mortal.url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody';SELECT pg_reload_conf()")
+        shown = "SELECT setting FROM pg_settings WHERE name = 'synchronous_standby_names'"
+        await until(lambda: execute(mortal.url, shown) == [("nobody",)])
+        jobs = [waiting() for _ in range(3)]
+        outcomes = await asyncio.gather(*(add(store, job) for job in jobs), return_exceptions=True)
+        execute(mortal.url, "ALTER SYSTEM RESET synchronous_standby_names;SELECT pg_reload_conf()")
+        await until_answering(store)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            assert isinstance(outcome, Job | OutcomeUnknown), outcome
+            assert await store.get(job.id) == job
+
+
+async def until_answering(store: PostgresJobStore) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while await store.check() is not None:
+            await asyncio.sleep(0.05)

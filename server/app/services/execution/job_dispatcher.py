@@ -63,7 +63,6 @@ class JobDispatcher:
         # Plugins of jobs that were accepted here and may run at once: there is no need to look for those.
         self._fresh: set[str] = set()
         self._looked = False
-        self._nothing_waits = False
 
     def start(self) -> None:
         """Begin to take up jobs."""
@@ -128,7 +127,6 @@ class JobDispatcher:
             room = 0
         waiting = await self._find_waiting(room)
         self._waiting_for_seats = bool(waiting)
-        self._nothing_waits = room > 0 and not waiting
         free: dict[str, int] = {}
         for plugin in waiting:
             if self._store.shared and not self._plugins.can_run(plugin):
@@ -148,12 +146,16 @@ class JobDispatcher:
 
     async def _find_waiting(self, room: int) -> Collection[str]:
         """Return the plugins that jobs wait for: those of new jobs and, every other time at least, all."""
-        if room <= 0:
-            self._looked = True  # what is there could not start: rest until something ends
-            return ()
-        fresh, self._fresh = self._fresh, set()
-        self._looked = not (fresh and self._looked)
-        return await self._store.plugins_with_pending() if self._looked else fresh
+        if room > 0:
+            fresh, self._fresh = self._fresh, set()
+            if fresh and self._looked:
+                self._looked = False
+                return fresh
+        self._looked = True
+        outlook = await self._store.outlook()
+        if not self._is_due():  # what has become due meanwhile is not what comes next
+            self._due = outlook.next_due
+        return outlook.plugins if room > 0 else ()  # without room: rest until something ends
 
     def _is_due(self) -> bool:
         if self._store.shared and asyncio.get_running_loop().time() - self._expired_at > EXPIRE_EVERY_S:
@@ -166,14 +168,7 @@ class JobDispatcher:
 
     async def _rest(self) -> None:
         """Sleep until woken, or until the time of a job has come."""
-        if self._wake.is_set() or self._stopping:
-            return
-        due = await self._store.next_due()
-        if self._is_due():  # it became so meanwhile; what is due is not what comes next
-            return
-        self._due = due
-        # A job whose time came between the two looks is in neither: it would wait until something else wakes us.
-        if self._nothing_waits and await self._store.plugins_with_pending():
+        if self._wake.is_set() or self._stopping or self._is_due():
             return
         rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
         if self._due is not None:
