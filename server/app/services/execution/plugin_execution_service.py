@@ -102,9 +102,10 @@ class PluginExecutionService:
             if self._observer is not None:
                 self._observer.refused(plugin_name, refusal.code)
             return {}, build_error_envelope(refusal, plugin_name)
-        context = current_execution()
-        if context is not None:
-            context.waiting_ms = round((self._clock() - began) * 1000, 3)
+        finally:
+            context = current_execution()
+            if context is not None:
+                context.waiting_ms = round((self._clock() - began) * 1000, 3)
         code: str | None = "cancelled"
         try:
             result, envelope = await self._tool_runner.run_async(plugin_name, payload)
