@@ -12,6 +12,7 @@ from support.running_server import RunningServer, eventually
 
 ASTRONAUT = EXAMPLES / "astronaut.jpg"
 PHONE = (360, 740)
+TABLET = (1024, 768)
 MOST_STEPS = 200
 
 
@@ -138,6 +139,20 @@ def test_a_small_screen_shows_image_list_and_results_without_scrolling_sideways(
         expect(view.finding("box 1")).to_be_visible()
         wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0
+        assert watch.faults == []
+
+
+def test_on_a_tablet_where_to_begin_and_run_are_in_sight_however_many_plugins_there_are(
+    browser: Browser, page_server: RunningServer
+):
+    with opened(browser, page_server.url, size=TABLET) as (_, page, watch):
+        view = AnalyzeView(page).open("drawing")
+        expect(page.get_by_role("heading", name="Drop images here")).to_be_in_viewport()
+        expect(view.run_button).to_be_in_viewport(ratio=1)
+        view.add(ASTRONAUT)
+        view.run()
+        view.finding("box 1").scroll_into_view_if_needed()
+        expect(view.run_button).to_be_in_viewport(ratio=1)
         assert watch.faults == []
 
 

@@ -231,6 +231,19 @@ test('cancel hangs up on the server, and says so', async () => {
   expect(runButton()).toBeEnabled();
 });
 
+test('a double click on Run does not cancel what the first click began', async () => {
+  offering(BOXES);
+  let reply = () => {};
+  analyzing(() => new Promise((resolve) => (reply = () => resolve(HttpResponse.json(answer('boxes', { cat: BOX }))))));
+  const person = await opened();
+  await addImage();
+  await person.dblClick(runButton());
+  expect(await screen.findByRole('button', { name: 'Cancel' })).toBeVisible();
+  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('runs'));
+  reply();
+  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('1 finding'));
+});
+
 test('a plugin that vanishes while it is chosen is told, and can be taken off', async () => {
   const offered = offering(BOXES, COUNTS);
   choose(['boxes', 'counts']);
