@@ -81,6 +81,16 @@ def test_a_plugin_with_options_is_one_stop_and_its_options_one_arrow_away(page: 
     expect(focused).to_have_accessible_name("drawing")
 
 
+def test_the_plugin_that_a_link_chooses_is_in_sight_however_many_there_are(page: Page):
+    page.goto("/analyze?plugin=typed")
+    expect(AnalyzeView(page).plugin("typed")).to_be_checked()
+    expect(AnalyzeView(page).plugin("typed")).to_be_in_viewport()
+    page.get_by_role("button", name="Options of typed").click()
+    page.get_by_role("textbox", name="Most").fill("4")
+    back = page.get_by_role("button", name="Back to the defaults")
+    assert back.evaluate("button => button.querySelector('.mantine-Button-label').scrollWidth <= button.clientWidth")
+
+
 def test_images_are_chosen_and_taken_off_by_keyboard(page: Page):
     view = AnalyzeView(page).open("echo")
     view.add(ASTRONAUT, EXAMPLES / "receipt.jpg", EXAMPLES / "qr-code.png")

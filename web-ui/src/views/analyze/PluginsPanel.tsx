@@ -156,9 +156,15 @@ function PluginRow({ offer, isChosen, onToggle }: { offer: Offered; isChosen: bo
               </Suspense>
             )}
             <div className={classes.optionsFoot}>
-              {changed > 0 ? <Badge variant="light">{changed} changed</Badge> : <span />}
+              {changed > 0 ? (
+                <Badge variant="light" tt="none" flex="none">
+                  {changed} changed
+                </Badge>
+              ) : (
+                <span />
+              )}
               <Button
-                size="compact-sm"
+                size="compact-xs"
                 variant="subtle"
                 disabled={changed === 0 && faults.size === 0}
                 onClick={() => setValues(plugin.name, {})}
