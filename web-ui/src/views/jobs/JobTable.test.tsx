@@ -38,7 +38,7 @@ test('a job waited until it was claimed, and then for a worker', () => {
   expect(cells.map((cell) => cell.textContent)).toEqual(expect.arrayContaining(['13.4 s', '2.35 s']));
 });
 
-test('what a plugin raised is told with its kind', () => {
+test('a word that a plugin raised is told with its kind', () => {
   const details = { code: 'plugin_failed', retryable: false, exception: 'KeyError' };
   const error = { type: 'ExecutionError', message: "'what'", details, plugin: 'ocr', timestamp: '' } as const;
   shown(<JobTable jobs={[job('b'.repeat(32), { status: 'FAILED', error })]} label="Jobs" />);
