@@ -127,7 +127,7 @@ test('a picked image is sent as it is, and what was found is listed', async () =
   await addImage();
   await person.click(runButton());
   await waitFor(() => expect(outcome('boxes')).toHaveTextContent('1 finding · ran 12 ms'));
-  expect(screen.getByRole('img', { name: /^cat\.png with 1 findings drawn/ })).toBeInTheDocument();
+  expect(await screen.findByRole('img', { name: /^cat\.png with 1 findings drawn/ })).toBeInTheDocument();
   const [request] = asked;
   expect(new URL(request?.url ?? '').search).toBe('?plugin=boxes');
   expect(request?.headers.get('Content-Type')).toBe('image/png');
