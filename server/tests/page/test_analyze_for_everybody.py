@@ -12,6 +12,7 @@ from support.running_server import RunningServer, eventually
 
 ASTRONAUT = EXAMPLES / "astronaut.jpg"
 PHONE = (360, 740)
+TABLET = (1024, 768)
 MOST_STEPS = 200
 
 
@@ -80,6 +81,16 @@ def test_a_plugin_with_options_is_one_stop_and_its_options_one_arrow_away(page: 
     expect(focused).to_have_accessible_name("drawing")
 
 
+def test_the_plugin_that_a_link_chooses_is_in_sight_however_many_there_are(page: Page):
+    page.goto("/analyze?plugin=typed")
+    expect(AnalyzeView(page).plugin("typed")).to_be_checked()
+    expect(AnalyzeView(page).plugin("typed")).to_be_in_viewport()
+    page.get_by_role("button", name="Options of typed").click()
+    page.get_by_role("textbox", name="Most").fill("4")
+    back = page.get_by_role("button", name="Back to the defaults")
+    assert back.evaluate("button => button.querySelector('.mantine-Button-label').scrollWidth <= button.clientWidth")
+
+
 def test_images_are_chosen_and_taken_off_by_keyboard(page: Page):
     view = AnalyzeView(page).open("echo")
     view.add(ASTRONAUT, EXAMPLES / "receipt.jpg", EXAMPLES / "qr-code.png")
@@ -138,6 +149,20 @@ def test_a_small_screen_shows_image_list_and_results_without_scrolling_sideways(
         expect(view.finding("box 1")).to_be_visible()
         wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0
+        assert watch.faults == []
+
+
+def test_on_a_tablet_where_to_begin_and_run_are_in_sight_however_many_plugins_there_are(
+    browser: Browser, page_server: RunningServer
+):
+    with opened(browser, page_server.url, size=TABLET) as (_, page, watch):
+        view = AnalyzeView(page).open("drawing")
+        expect(page.get_by_role("heading", name="Drop images here")).to_be_in_viewport()
+        expect(view.run_button).to_be_in_viewport(ratio=1)
+        view.add(ASTRONAUT)
+        view.run()
+        view.finding("box 1").scroll_into_view_if_needed()
+        expect(view.run_button).to_be_in_viewport(ratio=1)
         assert watch.faults == []
 
 

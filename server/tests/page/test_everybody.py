@@ -84,6 +84,9 @@ def test_a_plugin_is_switched_off_and_on_by_keyboard_alone(page: Page, page_serv
     tab_to(page, "Plugins")
     page.keyboard.press("Enter")
     expect(page.get_by_role("article", name="second")).to_be_visible()
+    # A new view is told as a loaded page is: by its name, and with the focus at its beginning.
+    expect(page).to_have_title("Plugins · Sightgate")
+    expect(page.locator("#main")).to_be_focused()
     tab_to(page, "Disable second")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Disable second?")).to_be_visible()

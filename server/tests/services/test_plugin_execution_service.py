@@ -185,7 +185,13 @@ async def test_nobody_waits_longer_than_allowed_but_the_patient() -> None:
     first = desk.start(0)
     await settle()
     patient = desk.start(1, patient=True)
-    assert code_of(await desk.call()) == "overloaded"
+    context = ExecutionContext("c1")
+    set_current_execution(context)
+    refused = asyncio.create_task(desk.call())
+    await settle()
+    desk.clock.now += 3.0
+    assert code_of(await refused) == "overloaded"
+    assert context.waiting_ms == 3_000
     assert not patient.done()
     desk.tasks.ends[0].set_result({"n": 0})
     await settle()

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { asFailure } from '../api/failure';
 import { askForKey } from '../api/key';
 import { adviceOn } from './advice';
-import { printable } from './printable';
+import { said } from './said';
 
 interface Props {
   /** What was thrown, or a failure's envelope in a CallFailed. */
@@ -32,7 +32,7 @@ export function ErrorMessage({ failure, subject, onRetry, children }: Props) {
     >
       <Stack gap="xs">
         <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
-          {sentence(printable(failed.message))}
+          {sentence(said(failed.envelope))}
         </Text>
         <Text size="sm">{doThis}</Text>
         {(onRetry !== undefined || failed.status === 401 || children !== undefined) && (

@@ -1,8 +1,11 @@
 import { Anchor, Stack, Text, Title } from '@mantine/core';
 import { Link } from 'wouter';
 
+import { useTitle } from '../components/useTitle';
+
 /** What an address shows that no view has. */
 export function NotFound() {
+  useTitle('Nothing here');
   return (
     <Stack align="center" p="xl" gap="xs">
       <Title order={1} size="h3">

@@ -1,4 +1,5 @@
-import { Suspense, lazy } from 'react';
+import { Suspense, lazy, useEffect, useRef } from 'react';
+import type { RefObject } from 'react';
 import { Route, Switch, useLocation } from 'wouter';
 
 import { FailedView } from '../components/FailedView';
@@ -18,6 +19,8 @@ const HealthView = lazy(() => import('../views/health'));
 /** The frame around every view. The address chooses the view; the server answers all of these addresses with the page. */
 export function Shell() {
   const [address] = useLocation();
+  const main = useRef<HTMLElement>(null);
+  useFocusOfNewView(address, main);
   return (
     <div className={classes.shell}>
       <a className="skip-link" href="#main">
@@ -25,7 +28,7 @@ export function Shell() {
       </a>
       <Header />
       <ConnectionBanner />
-      <main id="main" className={classes.main} tabIndex={-1}>
+      <main ref={main} id="main" className={classes.main} tabIndex={-1}>
         <FailedView key={address}>
           <Suspense fallback={<Loading />}>
             <Switch>
@@ -45,4 +48,13 @@ export function Shell() {
       <KeyPrompt />
     </div>
   );
+}
+
+/** Put the focus where a new view begins, as loading a page does: what had it is gone, and the view is read aloud. */
+function useFocusOfNewView(address: string, main: RefObject<HTMLElement | null>): void {
+  const last = useRef(address);
+  useEffect(() => {
+    if (last.current !== address) main.current?.focus({ preventScroll: true });
+    last.current = address;
+  }, [address, main]);
 }

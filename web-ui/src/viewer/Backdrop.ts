@@ -36,7 +36,7 @@ export class Backdrop {
     if (held === null || place === null || this.canvas === null) return;
     const snapped = { x: Math.round(place.x * ratio) / ratio, y: Math.round(place.y * ratio) / ratio };
     context.drawImage(this.canvas, snapped.x, snapped.y, held.size.width, held.size.height);
-    drawMarks(context, scene.within(inSight(view, screen)), view, look);
+    drawMarks(context, scene.within(inSight(view, screen)), view, screen, look);
   }
 
   private drawAnew(scene: Scene, view: View, screen: Size, look: Look, ratio: number): Drawn | null {

@@ -69,7 +69,7 @@ export function drawFindings(
     look.colourOf,
     zoom,
   );
-  drawMarks(context, seen, view, look, zoom);
+  drawMarks(context, seen, view, screen, look, zoom);
 }
 
 /** Draw findings as they look when nobody points at them, without names. */
@@ -91,6 +91,7 @@ export function drawMarks(
   context: CanvasRenderingContext2D,
   seen: readonly PlacedFinding[],
   view: View,
+  screen: Size,
   look: Look,
   zoom = 1,
 ): void {
@@ -100,7 +101,7 @@ export function drawMarks(
   for (const finding of marked) drawMarked(context, finding, view, look.colourOf(finding), zoom);
   for (const finding of marked) drawKeypoints(context, finding, view, look.colourOf(finding), true, zoom);
   const plain = seen.length <= MOST_NAMES ? seen.filter((finding) => !isMarked(finding)) : [];
-  drawNames(context, [...marked, ...plain], view, look, zoom);
+  drawNames(context, [...marked, ...plain], view, screen, look, zoom);
 }
 
 /** Return the rectangle of the image that the screen shows. */
@@ -201,6 +202,7 @@ function drawNames(
   context: CanvasRenderingContext2D,
   findings: readonly PlacedFinding[],
   view: View,
+  screen: Size,
   look: Look,
   zoom: number,
 ): void {
@@ -212,10 +214,7 @@ function drawNames(
     const name = shortened(nameOf(finding), 40) + score;
     const height = (FONT_PX + 6) * zoom;
     const width = context.measureText(name).width + 8 * zoom;
-    const x = finding.bounds.x * view.scale + view.x;
-    const above = finding.bounds.y * view.scale + view.y - height - 2 * zoom;
-    // There is no room above what touches the upper edge.
-    const place = { x, y: above >= 0 ? above : above + height + 4 * zoom, width, height };
+    const place = placeOfName({ width, height }, finding.bounds, view, screen, 2 * zoom);
     if (taken.some((other) => overlap(place, other))) continue;
     taken.push(place);
     context.fillStyle = look.colourOf(finding);
@@ -223,8 +222,16 @@ function drawNames(
     context.roundRect(place.x, place.y, width, height, 3 * zoom);
     context.fill();
     context.fillStyle = '#111';
-    context.fillText(name, x + 4 * zoom, place.y + height / 2);
+    context.fillText(name, place.x + 4 * zoom, place.y + height / 2);
   }
+}
+
+/** Return where a name stands: above its finding, within where there is no room above, and never cut by the right edge. */
+export function placeOfName({ width, height }: Size, bounds: Bounds, view: View, screen: Size, gap: number): Bounds {
+  const top = bounds.y * view.scale + view.y;
+  const above = top - height - gap;
+  const left = Math.min(bounds.x * view.scale + view.x, Math.max(0, screen.width - width));
+  return { x: left, y: above >= 0 ? above : top + gap, width, height };
 }
 
 function overlap(one: Bounds, other: Bounds): boolean {

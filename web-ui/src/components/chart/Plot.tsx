@@ -5,14 +5,9 @@ import { useElementSize } from '@mantine/hooks';
 import { useEffect, useEffectEvent, useRef } from 'react';
 import uPlot from 'uplot';
 
-import type { Series, Unit } from './series';
+import type { Charted, Series, Unit } from './series';
 
-interface Props {
-  times: readonly number[];
-  series: readonly Series[];
-  /** The most seconds that the chart's width stands for. */
-  span_s: number;
-  format: (value: number) => string;
+interface Props extends Omit<Charted, 'title'> {
   /** What the values count in: it decides at which of them lines may stand. */
   unit: Unit;
   height: number;
@@ -27,6 +22,7 @@ const LEAST_SHARE = 12;
 const DASHES = [6, 4];
 const VALUE_AXIS_WIDTH = 62;
 const TIME_AXIS_HEIGHT = 30;
+const MINUTE_S = 60;
 const WHOLE_STEPS = Array.from({ length: 10 }, (_, at) => [1, 2, 5].map((step) => step * 10 ** at)).flat();
 const BYTE_STEPS = Array.from({ length: 50 }, (_, at) => 2 ** at);
 const STEPS: Record<Unit, { incrs?: number[] }> = {
@@ -108,13 +104,14 @@ function optionsFor(
   return {
     ...size,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    // The last time's words reach beyond the drawing.
+    padding: [8, 24, 0, 0],
     scales: {
       x: { time: true, range: (_, start, end) => [beginOf(start, end, span_s), end] },
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
     },
     axes: [
-      { ...axis, grid: { show: false }, ticks: grid, space: 70, size: TIME_AXIS_HEIGHT, values: '{HH}:{mm}' },
+      { ...axis, grid: { show: false }, ticks: grid, space: 70, size: TIME_AXIS_HEIGHT, values: timesOfDay },
       {
         ...axis,
         grid,
@@ -139,6 +136,13 @@ function optionsFor(
       })),
     ],
   };
+}
+
+/** Name the times of an axis as `19:33`, and as `19:33:30` where they stand within one minute of each other. */
+export function timesOfDay(_: uPlot, times: number[]): string[] {
+  const [first = 0, second = first + MINUTE_S] = times;
+  const named = uPlot.fmtDate(second - first < MINUTE_S ? '{HH}:{mm}:{ss}' : '{HH}:{mm}');
+  return times.map((time) => named(new Date(time * 1_000)));
 }
 
 /** A young server's few figures get most of the width, but never so much that a minute looks like an hour. */

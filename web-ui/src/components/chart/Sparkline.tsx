@@ -3,18 +3,13 @@ import { Suspense, lazy } from 'react';
 
 import classes from './TimeChart.module.css';
 import { inWords } from './series';
-import type { Series } from './series';
+import type { Charted } from './series';
 
 const Plot = lazy(() => import('./Plot'));
 
 const HEIGHT = 36;
 
-interface Props {
-  title: string;
-  times: readonly number[];
-  series: readonly Series[];
-  span_s: number;
-  format: (value: number) => string;
+interface Props extends Charted {
   /** Says why there is nothing to draw, where there is not. */
   empty: string;
   isPending: boolean;

@@ -4,19 +4,14 @@ import { Suspense, lazy, useId, useState } from 'react';
 import { clock } from '../format';
 import classes from './TimeChart.module.css';
 import { inWords, rowsOf } from './series';
-import type { Series, Unit } from './series';
+import type { Charted, Unit } from './series';
 
 const Plot = lazy(() => import('./Plot'));
 
 const HEIGHT = 180;
 const MOST_ROWS = 12;
 
-interface Props {
-  title: string;
-  times: readonly number[];
-  series: readonly Series[];
-  span_s: number;
-  format: (value: number) => string;
+interface Props extends Charted {
   unit?: Unit;
   /** Says why there is nothing to draw, where there is not. */
   empty?: string;

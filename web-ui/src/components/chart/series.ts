@@ -13,6 +13,16 @@ export interface Series {
 /** What the values of a chart count in. */
 export type Unit = 'any' | 'whole' | 'bytes';
 
+/** What every chart is given. */
+export interface Charted {
+  title: string;
+  times: readonly number[];
+  series: readonly Series[];
+  /** The most seconds that the chart's width stands for. */
+  span_s: number;
+  format: (value: number) => string;
+}
+
 export interface Spread {
   last: number | null;
   least: number;

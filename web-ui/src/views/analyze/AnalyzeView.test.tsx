@@ -127,7 +127,7 @@ test('a picked image is sent as it is, and what was found is listed', async () =
   await addImage();
   await person.click(runButton());
   await waitFor(() => expect(outcome('boxes')).toHaveTextContent('1 finding · ran 12 ms'));
-  expect(screen.getByRole('img', { name: /^cat\.png with 1 findings drawn/ })).toBeInTheDocument();
+  expect(await screen.findByRole('img', { name: /^cat\.png with 1 findings drawn/ })).toBeInTheDocument();
   const [request] = asked;
   expect(new URL(request?.url ?? '').search).toBe('?plugin=boxes');
   expect(request?.headers.get('Content-Type')).toBe('image/png');
@@ -229,6 +229,19 @@ test('cancel hangs up on the server, and says so', async () => {
   stream.tell('end', { status: 200, body: answer('boxes', { boxes: [BOX] }) });
   expect(outcome('boxes')).toHaveTextContent('cancelled');
   expect(runButton()).toBeEnabled();
+});
+
+test('a double click on Run does not cancel what the first click began', async () => {
+  offering(BOXES);
+  let reply = () => {};
+  analyzing(() => new Promise((resolve) => (reply = () => resolve(HttpResponse.json(answer('boxes', { cat: BOX }))))));
+  const person = await opened();
+  await addImage();
+  await person.dblClick(runButton());
+  expect(await screen.findByRole('button', { name: 'Cancel' })).toBeVisible();
+  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('runs'));
+  reply();
+  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('1 finding'));
 });
 
 test('a plugin that vanishes while it is chosen is told, and can be taken off', async () => {

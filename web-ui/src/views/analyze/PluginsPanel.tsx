@@ -1,6 +1,6 @@
 import { ActionIcon, Badge, Button, Checkbox, Collapse, Kbd, Skeleton, Text, Tooltip } from '@mantine/core';
 import { IconAdjustmentsHorizontal } from '@tabler/icons-react';
-import { Suspense, lazy, useState } from 'react';
+import { Suspense, lazy, useEffect, useRef, useState } from 'react';
 
 import { ErrorMessage } from '../../components/ErrorMessage';
 import { choose, setValues, useWorkbench } from '../../runs/store';
@@ -27,7 +27,15 @@ export function PluginsPanel({ offered, isPending, error, onRetry }: Props) {
   const usable = offered.filter(({ isUsable }) => isUsable);
   const unusable = offered.filter(({ isUsable }) => !isUsable);
 
+  const list = useRef<HTMLDivElement>(null);
+  const isByHand = useRef(false);
+  useEffect(() => {
+    if (!isByHand.current && !isPending) bringIntoSight(list.current);
+    isByHand.current = false;
+  }, [chosen, isPending]);
+
   function toggle(name: string): void {
+    isByHand.current = true;
     choose(chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name]);
   }
 
@@ -41,7 +49,7 @@ export function PluginsPanel({ offered, isPending, error, onRetry }: Props) {
           </Text>
         )}
       </div>
-      <div className={classes.plugins}>
+      <div ref={list} className={classes.plugins}>
         {isPending && <PluginSkeletons />}
         {error !== null && offered.length === 0 && !isPending && (
           <div className={classes.inset}>
@@ -77,6 +85,14 @@ export function PluginsPanel({ offered, isPending, error, onRetry }: Props) {
   );
 }
 
+/** Scroll the list alone to the first plugin that is chosen: a link, or a visit before, may have chosen one far below. */
+function bringIntoSight(list: HTMLElement | null): void {
+  const row = list?.querySelector<HTMLElement>('[data-chosen]')?.getBoundingClientRect();
+  const room = list?.getBoundingClientRect();
+  if (list === null || row === undefined || room === undefined) return;
+  if (row.bottom > room.bottom || row.top < room.top) list.scrollTop += row.top - room.top;
+}
+
 function PluginRow({ offer, isChosen, onToggle }: { offer: Offered; isChosen: boolean; onToggle: () => void }) {
   const { plugin, fields, values, faults, options, isUsable } = offer;
   const [isOpen, setOpen] = useState(false);
@@ -88,7 +104,7 @@ function PluginRow({ offer, isChosen, onToggle }: { offer: Offered; isChosen: bo
   const [wasShown, setWasShown] = useState(isShown);
   if (isShown && !wasShown) setWasShown(true);
   return (
-    <div className={classes.pluginRow}>
+    <div className={classes.pluginRow} data-chosen={isChosen || undefined}>
       <div
         className={classes.pluginHead}
         {...stop.group}
@@ -140,9 +156,15 @@ function PluginRow({ offer, isChosen, onToggle }: { offer: Offered; isChosen: bo
               </Suspense>
             )}
             <div className={classes.optionsFoot}>
-              {changed > 0 ? <Badge variant="light">{changed} changed</Badge> : <span />}
+              {changed > 0 ? (
+                <Badge variant="light" tt="none" flex="none">
+                  {changed} changed
+                </Badge>
+              ) : (
+                <span />
+              )}
               <Button
-                size="compact-sm"
+                size="compact-xs"
                 variant="subtle"
                 disabled={changed === 0 && faults.size === 0}
                 onClick={() => setValues(plugin.name, {})}

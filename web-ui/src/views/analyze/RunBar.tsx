@@ -1,5 +1,7 @@
 import { Button, Progress, Text } from '@mantine/core';
+import type { ButtonProps } from '@mantine/core';
 import { IconPlayerPlay, IconPlayerStop } from '@tabler/icons-react';
+import type { MouseEventHandler } from 'react';
 
 import { countWords } from '../../components/words';
 import classes from './Analyze.module.css';
@@ -53,38 +55,34 @@ export function RunBar({ images, plugins, obstacle, progress, added, onRun, onRu
         </div>
       </div>
       {added > 0 && (
-        <Button
-          fullWidth
-          variant="light"
-          mb="xs"
-          leftSection={<IconPlayerPlay size={18} aria-hidden />}
-          onClick={onRunAdded}
-          disabled={obstacle !== null}
-        >
+        <WideButton icon={IconPlayerPlay} variant="light" mb="xs" onClick={onRunAdded} disabled={obstacle !== null}>
           Run {countWords(added, 'new image')}
-        </Button>
+        </WideButton>
       )}
       {progress === null ? (
-        <Button
-          fullWidth
-          size="md"
-          leftSection={<IconPlayerPlay size={18} aria-hidden />}
-          onClick={onRun}
-          disabled={obstacle !== null}
-        >
+        <WideButton icon={IconPlayerPlay} size="md" onClick={onRun} disabled={obstacle !== null}>
           Run
-        </Button>
+        </WideButton>
       ) : (
-        <Button
-          fullWidth
+        // It stands where Run stood: the second click of a double click is meant for that.
+        <WideButton
+          icon={IconPlayerStop}
           size="md"
           variant="default"
-          leftSection={<IconPlayerStop size={18} aria-hidden />}
-          onClick={onCancel}
+          onClick={({ detail }) => detail < 2 && onCancel()}
         >
           Cancel
-        </Button>
+        </WideButton>
       )}
     </div>
   );
+}
+
+interface WideButtonProps extends ButtonProps {
+  icon: typeof IconPlayerPlay;
+  onClick: MouseEventHandler<HTMLButtonElement>;
+}
+
+function WideButton({ icon: Icon, ...rest }: WideButtonProps) {
+  return <Button fullWidth leftSection={<Icon size={18} aria-hidden />} {...rest} />;
 }

@@ -8,6 +8,7 @@ import { useSearchParams } from 'wouter';
 
 import { serverQuery } from '../../api/queries';
 import { Loading } from '../../components/Loading';
+import { useTitle } from '../../components/useTitle';
 import { countWords } from '../../components/words';
 import type { Analysis } from '../../results/Downloads';
 import type { Layer } from '../../results/layers';
@@ -34,6 +35,7 @@ let runner: Runner | null = null;
 
 /** Images in, plugins chosen, results over the images. */
 export default function AnalyzeView() {
+  useTitle('Analyze');
   const queries = useQueryClient();
   const { current: run } = useRef((runner ??= new Runner(queries)));
   const { images, shown, chosen, runs } = useWorkbench();

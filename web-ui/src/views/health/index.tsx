@@ -13,7 +13,7 @@ export default function HealthView() {
   const history = useQuery(historyQuery);
   const runs_s = history.data && (history.dataUpdatedAt - new Date(history.data.since).getTime()) / 1_000;
   return (
-    <View>
+    <View title="Health">
       <Stack gap={2}>
         <Title order={1} size="h2">
           Health

@@ -27,7 +27,7 @@ export function BatchPage({ id }: { id: string }) {
     queries.setQueryData(batchQuery(id).queryKey, told as BatchAnswer);
   });
   return (
-    <View>
+    <View title={data === undefined ? 'Batch' : `Batch: ${count(data.done)} of ${count(data.total)}`}>
       <Anchor component={Link} to="/jobs" size="sm" w="fit-content">
         <Group gap={4}>
           <IconArrowLeft size={16} aria-hidden /> All jobs

@@ -1,4 +1,5 @@
 import { Button, Group, Select, TextInput } from '@mantine/core';
+import type { SelectProps } from '@mantine/core';
 import { useDebouncedCallback, useDisclosure, useId } from '@mantine/hooks';
 import { IconAdjustmentsHorizontal, IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -50,46 +51,58 @@ export function Filters({ filter, onChange }: Props) {
         Filters{folded > 0 && ` (${folded})`}
       </Button>
       <Group id={id} gap="sm" className={classes.folded} data-open={isOpen || undefined}>
-        <Select
-          aria-label="Plugin"
-          placeholder="Any plugin"
+        <Choice
+          name="Plugin"
+          value={filter.plugin}
           data={names.sort()}
-          value={filter.plugin ?? null}
           onChange={(value) => set('plugin', value)}
           searchable
-          clearable
-          w={{ base: '100%', xs: '11rem' }}
+          width="11rem"
         />
-        <Select
-          aria-label="Error"
-          placeholder="Any error"
+        <Choice
+          name="Error"
+          value={filter.error_code}
           data={[...SERVER_CODES]}
-          value={filter.error_code ?? null}
           onChange={(value) => onChange(withError(filter, value))}
           searchable
-          clearable
-          w={{ base: '100%', xs: '12rem' }}
+          width="12rem"
         />
-        <Select
-          aria-label="Time"
-          placeholder="Any time"
+        <Choice
+          name="Time"
+          value={filter.period}
           data={PERIODS}
-          value={filter.period ?? null}
           onChange={(value) => set('period', value)}
-          clearable
-          w={{ base: '100%', xs: '11rem' }}
+          width="11rem"
         />
-        <Select
-          aria-label="Kind"
-          placeholder="Any kind"
+        <Choice
+          name="Kind"
+          value={filter.durable}
           data={KINDS}
-          value={filter.durable ?? null}
           onChange={(value) => set('durable', value)}
-          clearable
-          w={{ base: '100%', xs: '10rem' }}
+          width="10rem"
         />
       </Group>
     </Group>
+  );
+}
+
+interface ChoiceProps extends Pick<SelectProps, 'data' | 'onChange' | 'searchable'> {
+  name: string;
+  value: string | undefined;
+  width: string;
+}
+
+/** Narrows the list by one value, or by any. */
+function Choice({ name, value, width, ...rest }: ChoiceProps) {
+  return (
+    <Select
+      aria-label={name}
+      placeholder={`Any ${name.toLowerCase()}`}
+      value={value ?? null}
+      clearable
+      w={{ base: '100%', xs: width }}
+      {...rest}
+    />
   );
 }
 

@@ -38,7 +38,7 @@ export function JobList() {
   };
   const newer = before.at(-1) ?? null;
   return (
-    <View>
+    <View title="Jobs">
       <Group justify="space-between" align="flex-end">
         <Title order={1} size="h2">
           Jobs

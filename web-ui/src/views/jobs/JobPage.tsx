@@ -8,6 +8,7 @@ import { CallFailed } from '../../api/failure';
 import type { JobAnswer } from '../../api/schema';
 import { ErrorMessage } from '../../components/ErrorMessage';
 import { Facts } from '../../components/Facts';
+import type { Fact } from '../../components/Facts';
 import { JsonBlock } from '../../components/JsonBlock';
 import { NotAnswered } from '../../components/NotAnswered';
 import { Section } from '../../components/Section';
@@ -17,9 +18,10 @@ import { JobActions } from './JobActions';
 import { JobImage } from './JobImage';
 import { JobProgress } from './JobProgress';
 import { JobTimeline } from './JobTimeline';
-import { StatusBadge } from './StatusBadge';
+import { STATUS_WORDS, StatusBadge } from './StatusBadge';
 import { hasEnded, restUntil } from './filter';
 import { jobQuery } from './queries';
+import { waitedMs } from './waited';
 
 /** One job, as it goes. */
 export function JobPage({ id }: { id: string }) {
@@ -32,7 +34,7 @@ export function JobPage({ id }: { id: string }) {
       queries.setQueryData(jobQuery(id).queryKey, (job) => job && { ...job, progress: told as JobAnswer['progress'] });
   });
   return (
-    <View>
+    <View title={data === undefined ? 'Job' : `${data.plugin} ${STATUS_WORDS[data.status]}`}>
       <Anchor component={Link} to="/jobs" size="sm" w="fit-content">
         <Group gap={4}>
           <IconArrowLeft size={16} aria-hidden /> All jobs
@@ -78,7 +80,7 @@ function Job({ job }: { job: JobAnswer }) {
   );
 }
 
-function factsOf(job: JobAnswer): [string, React.ReactNode][] {
+function factsOf(job: JobAnswer): Fact[] {
   const time = (ms: number | null) => (ms === null ? '–' : milliseconds(ms));
   const at = (iso: string) => <time dateTime={iso}>{moment(iso)}</time>;
   const link = (to: string, id: string) => (
@@ -86,22 +88,23 @@ function factsOf(job: JobAnswer): [string, React.ReactNode][] {
       {id.slice(0, 12)}…
     </Anchor>
   );
-  const facts: [string, React.ReactNode][] = [
+  const facts: Fact[] = [
     [
       'plugin',
       <Anchor key="plugin" component={Link} to={`/plugins/${encodeURIComponent(job.plugin)}`} size="sm">
         {job.plugin}
       </Anchor>,
+      'wide',
     ],
-    ['waited', time(job.waiting_ms)],
+    ['waited', time(waitedMs(job))],
     ['ran', time(job.running_ms)],
     ['priority', String(job.priority)],
   ];
   const rest = restUntil(job);
-  if (rest !== null) facts.push(['not before', at(rest)]);
-  if (job.deadline !== null) facts.push(['deadline', at(job.deadline)]);
-  if (job.batch !== null) facts.push(['batch', link(`/batches/${job.batch}`, job.batch)]);
-  if (job.copy_of !== null) facts.push(['again of', link(`/jobs/${job.copy_of}`, job.copy_of)]);
-  for (const needed of job.needs) facts.push(['needs', link(`/jobs/${needed}`, needed)]);
+  if (rest !== null) facts.push(['not before', at(rest), 'wide']);
+  if (job.deadline !== null) facts.push(['deadline', at(job.deadline), 'wide']);
+  if (job.batch !== null) facts.push(['batch', link(`/batches/${job.batch}`, job.batch), 'wide']);
+  if (job.copy_of !== null) facts.push(['again of', link(`/jobs/${job.copy_of}`, job.copy_of), 'wide']);
+  for (const needed of job.needs) facts.push(['needs', link(`/jobs/${needed}`, needed), 'wide']);
   return facts;
 }

@@ -3,12 +3,13 @@ import { Link } from 'wouter';
 
 import type { JobSummary } from '../../api/schema';
 import { ago, milliseconds, moment } from '../../components/format';
-import { printable } from '../../components/printable';
 import { progressInWords } from '../../components/progress';
+import { said } from '../../components/said';
 import { countWords } from '../../components/words';
 import classes from './JobTable.module.css';
 import { StatusBadge } from './StatusBadge';
 import { restUntil } from './filter';
+import { waitedMs } from './waited';
 
 interface Props {
   jobs: readonly JobSummary[] | undefined;
@@ -47,20 +48,33 @@ export function JobTable({ jobs, label }: Props) {
   );
 }
 
+/** What tells the ids of one moment apart: they begin alike. */
+const ID_END = 8;
+
 function JobRow({ job }: { job: JobSummary }) {
+  const waited = waitedMs(job);
   return (
     <Table.Tr>
       <Table.Td>
         <StatusBadge status={job.status} />
       </Table.Td>
       <Table.Td className={classes.cut}>{job.plugin}</Table.Td>
-      <Table.Td className={classes.cut}>
-        <Anchor component={Link} to={`/jobs/${job.id}`} size="sm" ff="monospace" title={job.id}>
-          {job.id}
+      <Table.Td>
+        <Anchor
+          component={Link}
+          to={`/jobs/${job.id}`}
+          size="sm"
+          ff="monospace"
+          title={job.id}
+          aria-label={job.id}
+          className={classes.link}
+        >
+          <span className={classes.cut}>{job.id.slice(0, -ID_END)}</span>
+          <span>{job.id.slice(-ID_END)}</span>
         </Anchor>
       </Table.Td>
       <Table.Td title={moment(job.created_at)}>{ago(job.created_at)}</Table.Td>
-      <Table.Td data-name="waited ">{job.waiting_ms === null ? '–' : milliseconds(job.waiting_ms)}</Table.Td>
+      <Table.Td data-name="waited ">{waited === null ? '–' : milliseconds(waited)}</Table.Td>
       <Table.Td data-name="ran ">{job.running_ms === null ? '–' : milliseconds(job.running_ms)}</Table.Td>
       <Table.Td className={classes.cut}>
         <Outcome job={job} />
@@ -73,10 +87,10 @@ function Outcome({ job }: { job: JobSummary }) {
   const { error } = job;
   // Somebody wanted it to be cancelled, and the badge says that it was.
   const failure = error === null || job.status === 'CANCELLED' ? null : error;
-  const said = failure === null ? stateOf(job) : `${failure.details.code}: ${printable(failure.message)}`;
+  const words = failure === null ? stateOf(job) : `${failure.details.code}: ${said(failure)}`;
   return (
-    <Text span size="sm" c={failure === null ? 'dimmed' : 'var(--mantine-color-error)'} title={said}>
-      {said}
+    <Text span size="sm" c={failure === null ? 'dimmed' : 'var(--mantine-color-error)'} title={words}>
+      {words}
     </Text>
   );
 }

@@ -6,6 +6,7 @@ import type { Failure, PluginAnswer } from '../../api/schema';
 import { NotAnswered } from '../../components/NotAnswered';
 import { moment } from '../../components/format';
 import { printable } from '../../components/printable';
+import { said } from '../../components/said';
 import { failedJobsQuery } from './queries';
 
 /** The last ends of a plugin's workers during a call, with what they left, and the inputs that are refused now. */
@@ -81,7 +82,7 @@ export function FailedJobs({ name }: { name: string }) {
             {moment(job.created_at)}
           </Text>
           <Anchor component={Link} to={`/jobs/${job.id}`} size="sm" lineClamp={1}>
-            {printable(job.error?.message ?? '') || job.id}
+            {(job.error && said(job.error)) || job.id}
           </Anchor>
         </Group>
       ))}

@@ -7,11 +7,11 @@ import { Figures } from './Figures';
 import { Held } from './Held';
 import { Latency } from './Latency';
 import { StateBadge } from './StateBadge';
-import { ISOLATION, permissionsInWords, sizeInWords } from './words';
+import { isolationOf, permissionsInWords, sizeInWords } from './words';
 
 /** A plugin at a glance. Its name leads to the rest. */
 export function PluginCard({ plugin }: { plugin: PluginAnswer }) {
-  const isolation = ISOLATION[plugin.isolation_level];
+  const isolation = isolationOf(plugin);
   return (
     <Paper component="article" withBorder p="md" aria-label={plugin.name} bg="var(--page-raised)">
       <Stack gap="sm" h="100%">

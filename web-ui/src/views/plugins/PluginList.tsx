@@ -16,7 +16,7 @@ export function PluginList() {
     `${name} ${description}`.toLowerCase().includes(wanted.toLowerCase()),
   );
   return (
-    <View>
+    <View title="Plugins">
       <Group justify="space-between" align="flex-end">
         <Stack gap={2}>
           <Title order={1} size="h2">

@@ -21,7 +21,7 @@ import { pluginQuery } from './queries';
 export function PluginPage({ name }: { name: string }) {
   const { data, error, isPending, refetch } = useQuery(pluginQuery(name));
   return (
-    <View>
+    <View title={name}>
       <Anchor component={Link} to="/plugins" size="sm" w="fit-content">
         <Group gap={4}>
           <IconArrowLeft size={16} aria-hidden /> All plugins
@@ -72,8 +72,8 @@ function Plugin({ plugin }: { plugin: PluginAnswer }) {
         <Facts
           facts={[
             ['version', plugin.version || '–'],
-            ['origin', plugin.origin],
-            ['place', plugin.place || '–'],
+            ['origin', plugin.origin, 'wide'],
+            ['place', plugin.place || '–', 'wide'],
           ]}
         />
         <Schema title="What options it takes" schema={plugin.options_schema} />

@@ -2,7 +2,7 @@ import { Badge, Group, List, Stack, Table, Text } from '@mantine/core';
 
 import type { PluginAnswer } from '../../api/schema';
 import classes from './Rights.module.css';
-import { ISOLATION, TRIED, limitName, limitValue, permissionValue } from './words';
+import { TRIED, isolationOf, limitName, limitValue, permissionValue } from './words';
 
 /** What a plugin may use; where the operator gives it less than it declares, both. */
 export function Limits({ plugin }: { plugin: PluginAnswer }) {
@@ -38,7 +38,7 @@ export function Limits({ plugin }: { plugin: PluginAnswer }) {
 /** What a plugin asked for, what it was granted, and what its worker really could not do. */
 export function Permissions({ plugin }: { plugin: PluginAnswer }) {
   const { permissions, granted, isolation } = plugin;
-  const level = ISOLATION[plugin.isolation_level];
+  const level = isolationOf(plugin);
   const missing = Array.isArray(isolation.missing) ? (isolation.missing as string[]) : [];
   const gpu = permissions.gpu === undefined ? [] : (['gpu'] as const);
   return (

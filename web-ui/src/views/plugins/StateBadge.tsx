@@ -13,7 +13,7 @@ const WORDS: Record<State, string> = {
   UNAVAILABLE: 'cannot run',
 };
 const COLORS: Record<State, string> = {
-  IDLE: 'gray',
+  IDLE: 'teal',
   RUNNING: 'cyan',
   SUCCESS: 'teal',
   ERROR: 'orange',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { limitName, limitValue, permissionValue, permissionsInWords, sizeInWords } from './words';
+import { isolationOf, limitName, limitValue, permissionValue, permissionsInWords, sizeInWords } from './words';
 
 test('limits are told with their units, unknown ones as they are', () => {
   expect(limitValue('timeout_s', 60)).toBe('1 min');
@@ -28,4 +28,10 @@ test('a permission that is not there is a dash', () => {
   expect(permissionValue(undefined)).toBe('–');
   expect(permissionValue(true)).toBe('yes');
   expect(permissionValue(['a.example', 'b.example'])).toBe('a.example, b.example');
+});
+
+test('a plugin whose workers have not started is not said to be without isolation', () => {
+  expect(isolationOf({ isolation_level: 'none', origin: 'entry_point' }).word).toBe('isolation not measured yet');
+  expect(isolationOf({ isolation_level: 'none', origin: 'embedded' }).word).toBe('not isolated');
+  expect(isolationOf({ isolation_level: 'sandbox', origin: 'path' }).word).toBe('sandboxed');
 });

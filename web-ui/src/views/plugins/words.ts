@@ -9,7 +9,7 @@ interface Isolation {
   color: string;
 }
 
-export const ISOLATION: Record<PluginAnswer['isolation_level'], Isolation> = {
+const ISOLATION: Record<PluginAnswer['isolation_level'], Isolation> = {
   sandbox: {
     word: 'sandboxed',
     meaning: 'The kernel denies it the network, files outside its own folder, other processes and programs.',
@@ -22,10 +22,21 @@ export const ISOLATION: Record<PluginAnswer['isolation_level'], Isolation> = {
   },
   none: {
     word: 'not isolated',
-    meaning: 'It has not been seen in a worker, or runs in the server itself.',
-    color: 'gray',
+    meaning: 'It runs in the server itself, which trusts it.',
+    color: 'orange',
   },
 };
+
+const NOT_SEEN: Isolation = {
+  word: 'isolation not measured yet',
+  meaning: 'None of its workers has started yet, so what it can do has not been tried.',
+  color: 'gray',
+};
+
+/** How a plugin is held apart from the rest, as far as it was seen. */
+export function isolationOf({ isolation_level, origin }: Pick<PluginAnswer, 'isolation_level' | 'origin'>): Isolation {
+  return isolation_level === 'none' && origin !== 'embedded' ? NOT_SEEN : ISOLATION[isolation_level];
+}
 
 const LIMIT_NAMES: Record<string, string> = {
   timeout_s: 'time for a call',
