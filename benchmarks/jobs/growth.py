@@ -38,7 +38,8 @@ async def _measure(place: Place, jobs: int) -> list[Growth]:
 
 
 def _now(place: Place, jobs: int) -> Growth:
-    memory = measure_memory(find_processes(os.getpid(), place.mark + "-0"))
+    # Not this process, which keeps the id of every job that it sent.
+    memory = measure_memory(find_processes(None, place.mark + "-0"))
     print(f"  after {jobs} jobs {memory.mib:.1f} MiB", flush=True)
     return Growth(jobs, memory.mib, memory.exact)
 

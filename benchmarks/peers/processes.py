@@ -30,8 +30,8 @@ class Memory:
     exact: bool
 
 
-def find_processes(root: int, mark: str) -> list[Process]:
-    """The process `root`, all below it, and all that carry the mark, with all below them."""
+def find_processes(root: int | None, mark: str) -> list[Process]:
+    """The process `root` if one is given, all below it, and all that carry the mark, with all below them."""
     everyone = [process for entry in PROC.glob("[0-9]*") if (process := _read_process(int(entry.name)))]
     found = {process.pid for process in everyone if process.pid == root or _is_marked(process.pid, mark)}
     grown = True

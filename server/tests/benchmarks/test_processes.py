@@ -38,6 +38,8 @@ def test_all_processes_of_a_server_are_found_weighed_and_ended():
     mark = secrets.token_hex(8)
     with start_server(mark) as server:
         found = find_processes(server.pid, mark)
+        # The server's alone, without the process that measures it.
+        assert {process.pid for process in find_processes(None, mark)} == {process.pid for process in found}
         memory = measure_memory(found)
         stop(server, mark, patience_s=5)
     assert len(found) == 3
