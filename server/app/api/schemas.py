@@ -326,7 +326,7 @@ class Failure(BaseModel):
     details: dict[str, Any]
     output: str = Field(description="The end of what the worker printed.")
     image_sha256: str
-    version: str
+    versions: dict[str, str] = Field(description="Of the plugin, sightgate, python and the system.")
     at: str
 
 

@@ -1,6 +1,9 @@
 """A plugin whose worker ends by itself: the caller learns how, the worker is replaced, nobody else notices."""
 
+import hashlib
+import platform
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,17 @@ def test_the_end_of_what_a_crashed_worker_printed_is_in_the_log_and_not_in_the_a
         return any("last words before segfault" in line["output"] for line in server.events("worker ended"))
 
     eventually(told, "line of the worker's end")
+
+
+def test_the_evidence_of_a_crash_is_kept(server: RunningServer):
+    image = colored(201)
+    server.analyze("ending", {"how": "segfault"}, image)
+    kept = server.row("ending")["failures"][0]
+    assert (kept["code"], kept["details"]["signal"]) == ("plugin_crashed", "SIGSEGV")
+    assert "last words before segfault" in kept["output"]
+    assert kept["image_sha256"] == hashlib.sha256(image).hexdigest()
+    assert kept["versions"]["python"] == platform.python_version()
+    assert kept["versions"]["sightgate"] == metadata.version("sightgate-server")
 
 
 def test_a_crash_counts_as_an_error_and_as_an_end_of_a_worker(server: RunningServer):

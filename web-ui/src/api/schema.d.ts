@@ -617,8 +617,13 @@ export interface components {
             output: string;
             /** Image Sha256 */
             image_sha256: string;
-            /** Version */
-            version: string;
+            /**
+             * Versions
+             * @description Of the plugin, sightgate, python and the system.
+             */
+            versions: {
+                [key: string]: string;
+            };
             /** At */
             at: string;
         };

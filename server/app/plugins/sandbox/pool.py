@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 import structlog
 
 from app.governance.errors import CallEnded, PluginRefused
-from app.governance.evidence import OUTPUT_CHARACTERS, Evidence
+from app.governance.evidence import OUTPUT_CHARACTERS, Evidence, versions_with
 from app.governance.execution_context import current_execution
 from app.governance.image_digest import image_digest
 from app.governance.isolation import Isolation
@@ -335,7 +335,7 @@ class ProcessWorkers(Workers):
             dict(ended.details),
             worker.output(OUTPUT_CHARACTERS),
             await image_digest(image) if image is not None else "",
-            self._manifest.version,
+            versions_with(self._manifest.version),
             datetime.now(UTC).isoformat(),
         )
         self._on_evidence(evidence)

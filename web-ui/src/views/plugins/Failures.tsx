@@ -40,6 +40,10 @@ export function WorkerEnds({ plugin }: { plugin: PluginAnswer }) {
 
 function Evidence({ failure }: { failure: Failure }) {
   const details = Object.entries(failure.details).map(([name, value]) => `${name}: ${printable(String(value))}`);
+  const ran = Object.entries(failure.versions)
+    .filter(([, version]) => version !== '')
+    .map(([what, version]) => `${what} ${version}`)
+    .join(', ');
   return (
     <details>
       <Text component="summary" size="sm" style={{ cursor: 'pointer' }}>
@@ -52,7 +56,7 @@ function Evidence({ failure }: { failure: Failure }) {
       <Stack gap="xs" mt="xs">
         <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
           image {failure.image_sha256}
-          {failure.version !== '' && `, version ${failure.version}`}
+          {ran !== '' && `, ${ran}`}
         </Text>
         <Code block mah="16rem" tabIndex={0} style={{ overflow: 'auto' }}>
           {printable(failure.output) || 'It printed nothing.'}
