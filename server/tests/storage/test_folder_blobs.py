@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 import os
 import time
@@ -164,7 +163,7 @@ async def test_a_disk_that_fails_fails_every_caller_and_is_asked_again(tmp_path:
     blobs = FolderBlobs(place)
     ends = await asyncio.gather(*(blobs.put(b"%d" % number) for number in range(50)), return_exceptions=True)
     assert {type(end) for end in ends} == {StorageError}
-    assert os.strerror(errno.ENOTDIR) in str(ends[0]) or os.strerror(errno.EEXIST) in str(ends[0])
+    assert "it is a file" in str(ends[0])
     assert str(tmp_path) not in str(ends[0])
     place.unlink()
     assert await blobs.get(await blobs.put(b"x")) == b"x"
