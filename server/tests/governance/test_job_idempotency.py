@@ -69,6 +69,23 @@ def test_the_same_request_over_another_transport_is_the_same(server: RunningServ
     assert_error(other, 422, "idempotency_conflict")
 
 
+def test_what_was_accepted_is_told_again_although_the_plugin_cannot_run_now(server: RunningServer):
+    first = server.post_job("second", {"a": 1}, key="kept").json()["id"]
+    batch = {"images": [{"image": PNG_TEXT, "mime_type": "image/png"}], "plugins": ["second"]}
+    batched = server.http.post("/v1/jobs/batch", json=batch, headers={"idempotency-key": "kept"}).json()["id"]
+    assert server.http.post("/v1/plugins/second/disable").status_code == 200
+    try:
+        again = server.post_job("second", {"a": 1}, key="kept")
+        assert (again.status_code, again.json()["id"]) == (200, first)
+        again = server.http.post("/v1/jobs/batch", json=batch, headers={"idempotency-key": "kept"})
+        assert (again.status_code, again.json()["id"]) == (200, batched)
+        assert_error(server.post_job("second", {"a": 2}, key="kept"), 422, "idempotency_conflict")
+        assert_error(server.post_job("second", {"a": 1}, key="another"), 503, "plugin_disabled")
+        assert_error(server.post_job("second", {"a": 1}), 503, "plugin_disabled")
+    finally:
+        server.http.post("/v1/plugins/second/enable")
+
+
 def test_a_key_is_scoped_to_its_route(server: RunningServer):
     job = server.post_job("second", key="scoped")
     body = {"plugins": ["second"], "images": [{"image": PNG_TEXT, "mime_type": "image/png"}]}

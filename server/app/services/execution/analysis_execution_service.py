@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from app.governance.errors import RequestError, shorten
+from app.governance.errors import GovernedError, RequestError, shorten
 from app.plugins.sandbox.home_loop import HomeLoop
 from app.services.analysis_service import AcquiredImage, AnalysisService
 from app.services.execution.job_execution_service import JobExecutionService
@@ -130,27 +130,35 @@ class AnalysisExecutionService:
         asked = Submission.of_one(request.plugin, request.options, terms, request.owner, request.timeout_s)
         source = _source_of(request.image)
         if source is not None and terms.key is not None:
-            replayed = await self._jobs.find_replayed(asked, source)
+            replayed = await self._jobs.find_replayed(asked, {"source": source})
             if replayed is not None:
                 return replayed
         payload = await self._payload_of(request)
-        self._plugins.check(request.plugin)
-        await self._check_webhook(terms)
         payload["source"] = source
+        try:
+            await self._check_all([request.plugin], terms)
+        except GovernedError:  # what was accepted is told again, whatever has changed since
+            replayed = await self._jobs.find_replayed(asked, payload) if terms.key is not None else None
+            if replayed is None:
+                raise
+            return replayed
         return await self._jobs.accept(asked, payload)
 
     async def submit_batch(self, request: BatchRequest, terms: JobTerms | None = None) -> AcceptedBatch:
         """Accept a durable job for each image and plugin, all or none. Raises as `submit` does."""
         terms = terms or JobTerms()
         _check_size(request)
-        for plugin in request.plugins:
-            self._plugins.check(plugin)
-        await self._check_webhook(terms)
         asked = Submission(request.plugins, request.options, terms, request.owner, request.timeout_s)
         sources = [_source_of(image) for image in request.images]
-        known = [source for source in sources if source is not None]
-        if terms.key is not None and len(known) == len(sources):
-            replayed = await self._jobs.find_replayed_batch(asked, known)
+        try:
+            await self._check_all(request.plugins, terms)
+        except GovernedError:
+            replayed = await self._find_batch(asked, request.images) if terms.key is not None else None
+            if replayed is None:
+                raise
+            return replayed
+        if terms.key is not None and None not in sources:
+            replayed = await self._find_batch(asked, request.images)
             if replayed is not None:
                 return replayed
         payloads = [
@@ -158,6 +166,19 @@ class AnalysisExecutionService:
             for source, image in zip(sources, await self._acquire_all(request.images), strict=True)
         ]
         return await self._jobs.accept_batch(asked, payloads)
+
+    async def _find_batch(
+        self, asked: Submission, images: Sequence[EncodedImage | UploadedImage | RemoteImage]
+    ) -> AcceptedBatch | None:
+        """Return what an earlier request with the same key was answered; no image is fetched."""
+        payloads: list[dict[str, Any]] = []
+        for image in images:
+            if isinstance(image, RemoteImage):
+                payloads.append({"source": _source_of(image)})
+            else:
+                sent = self._acquire(image)
+                payloads.append({"image": sent.data, "mime_type": sent.mime_type})
+        return await self._jobs.find_replayed_batch(asked, payloads)
 
     async def requeue(self, job_id: str, key: str | None = None) -> Accepted:
         """Accept a new durable job with the input and options of another; the same ``key`` gives the same one again.
@@ -179,7 +200,10 @@ class AnalysisExecutionService:
         )
         return await self._jobs.run_to_end(job_id, tell)
 
-    async def _check_webhook(self, terms: JobTerms) -> None:
+    async def _check_all(self, plugins: Sequence[str], terms: JobTerms) -> None:
+        """Raise GovernedError if a job of one of the plugins, or its webhook, would be refused now."""
+        for plugin in plugins:
+            self._plugins.check(plugin)
         if terms.webhook is not None:
             await self._webhooks.check_url(terms.webhook)
 

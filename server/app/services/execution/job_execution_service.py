@@ -148,18 +148,21 @@ class JobExecutionService:
         self.refuse_if_draining()
         return await self._intake.accept(asked, payload)
 
-    async def find_replayed(self, asked: Submission, source: str) -> Accepted | None:
-        """Return what an earlier request with the same key was answered, before its image is fetched from ``source``.
+    async def find_replayed(self, asked: Submission, payload: Mapping[str, Any]) -> Accepted | None:
+        """Return what an earlier request with the same key was answered.
 
-        Raises RequestError ``idempotency_conflict``, PluginRefused, StorageError.
+        The payload has the image, or the ``source`` from which it would be fetched. Raises RequestError
+        ``idempotency_conflict``, PluginRefused, StorageError.
         """
         self.refuse_if_draining()
-        return await self._intake.find_replayed(asked, source)
+        return await self._intake.find_replayed(asked, payload)
 
-    async def find_replayed_batch(self, asked: Submission, sources: Sequence[str]) -> AcceptedBatch | None:
-        """Do the same for a batch whose images all come from elsewhere."""
+    async def find_replayed_batch(
+        self, asked: Submission, payloads: Sequence[Mapping[str, Any]]
+    ) -> AcceptedBatch | None:
+        """Do the same for a batch."""
         self.refuse_if_draining()
-        return await self._intake.find_replayed_batch(asked, sources)
+        return await self._intake.find_replayed_batch(asked, payloads)
 
     async def accept_batch(self, asked: Submission, payloads: Sequence[Mapping[str, Any]]) -> AcceptedBatch:
         """Accept a durable job for each image and plugin. Raises RequestError, PluginRefused, StorageError."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.governance.errors import RequestError
+from app.governance.image_digest import image_digest
 from app.governance.job_lifecycle import JobStatus
 from app.governance.retry import RetryPolicy
 from app.services.execution.job_inputs import JobInputs
@@ -61,17 +62,18 @@ class JobIntake:
             return await self._replayed(used.existing_id)
         return Accepted(stored[0].id, stored[0].status)
 
-    async def find_replayed(self, asked: Submission, source: str) -> Accepted | None:
-        """Return the job that an earlier request with the same key made, without its image, which is at ``source``.
+    async def find_replayed(self, asked: Submission, payload: Payload) -> Accepted | None:
+        """Return the job that an earlier request with the same key made. The payload may have a ``source`` alone.
 
         Raises RequestError ``idempotency_conflict``, StorageError.
         """
-        existing = await self._find(_key(_ONE_JOB, asked, [[source]]))
+        existing = await self._find(_key(_ONE_JOB, asked, [await _image_sent(payload)]))
         return None if existing is None else await self._replayed(existing)
 
-    async def find_replayed_batch(self, asked: Submission, sources: Sequence[str]) -> AcceptedBatch | None:
+    async def find_replayed_batch(self, asked: Submission, payloads: Sequence[Payload]) -> AcceptedBatch | None:
         """Do the same for a batch."""
-        existing = await self._find(_key(_BATCH, asked, [[source] for source in sources]))
+        images = [await _image_sent(payload) for payload in payloads]
+        existing = await self._find(_key(_BATCH, asked, images))
         return None if existing is None else await self._replayed_batch(existing)
 
     async def accept_batch(self, asked: Submission, payloads: Sequence[Payload]) -> AcceptedBatch:
@@ -200,6 +202,14 @@ def _image_of(payload: Payload, kept: JobInput) -> Sequence[str]:
     """Return what tells the image from another: where it came from if it was fetched, else its digest and type."""
     source = payload.get("source")
     return [str(source)] if source is not None else [kept.blob, kept.media_type]
+
+
+async def _image_sent(payload: Payload) -> Sequence[str]:
+    """Return the same of an image that is not kept."""
+    source = payload.get("source")
+    if source is not None:
+        return [str(source)]
+    return [await image_digest(payload["image"]), str(payload.get("mime_type") or "")]
 
 
 def _copy_key(job: Job, key: str) -> IdempotencyKey:
