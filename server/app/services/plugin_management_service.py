@@ -128,6 +128,7 @@ class PluginManagementService:
             candidate = self._candidate_of(name)
             if candidate is None:
                 await self._forget(name)
+                log.info("plugin removed", plugin=name)
                 raise PluginNotFound(name)
             self._says = self._read_operator_file()
             rows = await describe_candidate(candidate, self._interpreters(), self._configs(), self._discovery)
@@ -135,9 +136,12 @@ class PluginManagementService:
             mine = next((row for row in rows if row.name == name), None)
             if mine is None or mine.manifest is None:
                 reason = (mine or rows[0]).reason or "its source does not hold it any more"
+                log.warning("plugin not reloaded", plugin=name, reason=reason)
                 raise PluginRefused("plugin_unavailable", f"reload failed, nothing has changed: {reason}")
             await self._adopt(mine, overrides, warm=True)
-        return self.show(name)
+        row = self.show(name)
+        log.info("plugin reloaded", plugin=name, version=row["version"], state=row["state"])
+        return row
 
     async def set_enabled(self, name: str, enabled: bool) -> dict[str, Any]:
         """Enable or disable a plugin, for good. Raises PluginNotFound, StorageError."""
@@ -148,6 +152,7 @@ class PluginManagementService:
                 self._enable(name)
             else:
                 self._disable(name, DISABLED_OVER_API)
+        log.info("plugin enabled" if enabled else "plugin disabled", plugin=name)
         return self.show(name)
 
     async def close(self) -> None:

@@ -95,6 +95,8 @@ def test_a_disabled_plugin_runs_again_when_it_is_enabled(server: RunningServer):
         row = server.http.post("/v1/plugins/second/enable").json()
     assert (row["state"], row["reason"]) == ("SUCCESS" if row["success_count"] else "IDLE", None)
     assert server.analyze("second").status_code == 200
+    for said in ("plugin disabled", "plugin enabled"):
+        assert [line["plugin"] for line in server.events(said)] == ["second"]
 
 
 def test_a_reloaded_plugin_answers_with_its_new_code(server: RunningServer):
