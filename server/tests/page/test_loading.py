@@ -10,7 +10,7 @@ MOST_BYTES = 300_000
 
 def test_the_page_opens_without_a_word_to_the_console_or_to_anybody_else(page: Page):
     page.goto("/")
-    expect(page).to_have_title("Sightgate")
+    expect(page).to_have_title("Analyze · Sightgate")
     expect(page.get_by_role("navigation").first).to_be_visible()
 
 
