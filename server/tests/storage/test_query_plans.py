@@ -101,12 +101,7 @@ def test_a_page_is_read_in_the_order_of_an_index(plan: Plan, after_cursor: bool)
 async def test_postgresql_reads_a_page_in_the_order_of_an_index(
     postgres: PostgresServer, running: Callable[..., Job], after_cursor: bool
 ) -> None:
-    place = PostgresPlace(postgres)
-    async with await place.open() as store:
-        for number in range(300):
-            store.record(running(f"p{number % 5}"))
-        await store.list()
-    connection = await connect_reluctant(place.url)
+    connection = await connect_to_rows(postgres, running)
     for shape in SHAPES:
         for make in (listing.page_statement, listing.export_statement, listing.ids_statement):
             sql, names = make(shape, after_cursor).on(Database.POSTGRES)
@@ -117,9 +112,14 @@ async def test_postgresql_reads_a_page_in_the_order_of_an_index(
     await connection.close()
 
 
-async def connect_reluctant(url: str) -> asyncpg.Connection:
+async def connect_to_rows(postgres: PostgresServer, running: Callable[..., Job]) -> asyncpg.Connection:
     """Of so few rows PostgreSQL would rather read and sort all: the question is whether it must."""
-    connection = await asyncpg.connect(url)
+    place = PostgresPlace(postgres)
+    async with await place.open() as store:
+        for number in range(300):
+            store.record(running(f"p{number % 5}"))
+        await store.list()
+    connection = await asyncpg.connect(place.url)
     await connection.execute("ANALYZE; SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
     return connection
 
@@ -128,12 +128,7 @@ async def connect_reluctant(url: str) -> asyncpg.Connection:
 async def test_postgresql_claims_without_walking_over_all_jobs(
     postgres: PostgresServer, running: Callable[..., Job], statement: Statement
 ) -> None:
-    place = PostgresPlace(postgres)
-    async with await place.open() as store:
-        for number in range(300):
-            store.record(running(f"p{number % 5}"))
-        await store.list()
-    connection = await connect_reluctant(place.url)
+    connection = await connect_to_rows(postgres, running)
     sql, names = statement.on(Database.POSTGRES)
     texts = ("server", "wanted_plugin", "wanted_id")
     values = [False if name == "ripened" else "a" if name in texts else 1 for name in names]

@@ -153,11 +153,11 @@ class AnalysisExecutionService:
         try:
             await self._check_all(request.plugins, terms)
         except GovernedError:
-            replayed = await self._find_batch(asked, request.images) if terms.key is not None else None
+            replayed = await self._find_batch(asked, request.images)
             if replayed is None:
                 raise
             return replayed
-        if terms.key is not None and None not in sources:
+        if None not in sources:
             replayed = await self._find_batch(asked, request.images)
             if replayed is not None:
                 return replayed
@@ -171,6 +171,8 @@ class AnalysisExecutionService:
         self, asked: Submission, images: Sequence[EncodedImage | UploadedImage | RemoteImage]
     ) -> AcceptedBatch | None:
         """Return what an earlier request with the same key was answered; no image is fetched."""
+        if asked.terms.key is None:
+            return None
         payloads: list[dict[str, Any]] = []
         for image in images:
             if isinstance(image, RemoteImage):
