@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from support.postgres_server import PostgresServer
+from support.stores import PostgresPlace, execute
 
 from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
@@ -173,6 +175,25 @@ async def test_many_jobs_all_end_once(server: Sightgate, plugin: Scripted) -> No
     results = [await ended(jobs, job_id) for job_id in ids]
     assert [job["result"] for job in results] == [{"number": number} for number in range(60)]
     assert len(plugin.seen) == 60
+
+
+async def test_a_job_that_finds_its_plugin_idle_is_claimed_in_the_transaction_that_stores_it(
+    home: Any, registry: PluginRegistry, plugin: Scripted, postgres: PostgresServer
+) -> None:
+    place = PostgresPlace(postgres)
+    server = await home.start(registry, database_url=place.url)
+    same = "SELECT i.xmin = a.xmin FROM job_inputs i JOIN job_attempts a ON a.job_id = i.job_id"
+    for _ in range(20):  # one that comes while the dispatcher still looks at what waits is found by the next look
+        plugin.seen.clear()
+        plugin.may_end.clear()
+        job_id = await server.job_execution.create_job_async("scripted", payload(hold=True))
+        await until(lambda: plugin.seen)
+        together = execute(place.url, f"{same} WHERE a.job_id = '{job_id}'") == [(True,)]
+        plugin.may_end.set()
+        await ended(server.job_execution, job_id)
+        if together:
+            return
+    pytest.fail("no claim was made in the transaction of its job")
 
 
 @pytest.mark.parametrize("slow", ["the question", "the answer"])

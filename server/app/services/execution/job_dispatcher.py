@@ -13,7 +13,7 @@ from app.services.execution.job_runs import JobRuns
 from app.services.execution.pace import Pace
 from app.services.execution.plugin_execution_service import PluginExecutionService
 from app.storage.errors import StorageError
-from app.storage.records import Job
+from app.storage.records import Job, NewJob
 from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate.jobs")
@@ -60,8 +60,10 @@ class JobDispatcher:
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
         self._expired_at = 0.0
         self._waiting_for_seats = False
-        # Plugins of jobs that were accepted here and may run at once: there is no need to look for those.
-        self._fresh: set[str] = set()
+        # Plugins of jobs that may run at once: there is no need to look for those. Of jobs that are being stored here,
+        # and, by job, of those that were and have not been claimed.
+        self._expected: set[str] = set()
+        self._fresh: dict[str, str] = {}
         self._looked = False
 
     def start(self) -> None:
@@ -88,11 +90,16 @@ class JobDispatcher:
         """Something changed that may let a job run."""
         self._wake.set()
 
+    def expect(self, jobs: Sequence[NewJob]) -> None:
+        """Jobs are handed to the store next: a claim that is handed over behind them is made in their transaction."""
+        self._expected.update(new.job.plugin for new in jobs if not new.after and new.job.not_before is None)
+        self._wake.set()
+
     def added(self, jobs: Sequence[Job]) -> None:
-        """Jobs were accepted here."""
+        """Jobs were stored here. Said before what a claim behind them brings."""
         for moment in (moment for job in jobs for moment in (job.not_before, job.deadline) if moment is not None):
             self._due = moment if self._due is None else min(self._due, moment)
-        self._fresh.update(job.plugin for job in jobs if not job.blocked and job.not_before is None)
+        self._fresh.update((job.id, job.plugin) for job in jobs if not job.blocked and job.not_before is None)
         self._wake.set()
 
     def lease_until(self) -> datetime:
@@ -139,6 +146,7 @@ class JobDispatcher:
                 room -= seats
         claimed = await self._store.claim(free, self.lease_until()) if free else ()
         for job in claimed:
+            self._fresh.pop(job.id, None)
             self._runs.begin(job)
         if claimed:
             self._pace.claimed((loop.time() - began) * 1000)
@@ -147,7 +155,9 @@ class JobDispatcher:
     async def _find_waiting(self, room: int) -> Collection[str]:
         """Return the plugins that jobs wait for: those of new jobs and, every other time at least, all."""
         if room > 0:
-            fresh, self._fresh = self._fresh, set()
+            fresh = self._expected.union(self._fresh.values())
+            self._expected.clear()
+            self._fresh.clear()
             if fresh and self._looked:
                 self._looked = False
                 return fresh

@@ -91,7 +91,7 @@ class JobExecutionService:
         dispatch = DispatchRules(self._rules.at_once, self._rules.lease_s)
         self._dispatcher = JobDispatcher(store, plugins, self._runs, dispatch, self._ended_unrun)
         self._leases = JobLeases(store, self._runs, self._rules.lease_s, self._recovered)
-        self._intake = JobIntake(store, inputs, events, policy_of, self._dispatcher.added)
+        self._intake = JobIntake(store, inputs, events, policy_of, self._dispatcher)
         self._calls = WaitingCalls(store, plugins, results, events)
         self._cancelling = JobCancelling(store, management, events, self._runs, self._calls)
         self._draining = False

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from app.governance.errors import RequestError
 from app.governance.image_digest import image_digest
@@ -27,8 +27,16 @@ PolicyOf = Callable[[str], RetryPolicy]
 _ONE_JOB, _BATCH = "POST /v1/jobs", "POST /v1/jobs/batch"
 
 
+class Dispatcher(Protocol):
+    """Is told of jobs before they are handed to the store, and when they are stored."""
+
+    def expect(self, jobs: Sequence[NewJob]) -> None: ...
+
+    def added(self, jobs: Sequence[Job]) -> None: ...
+
+
 class JobIntake:
-    """Makes jobs. ``added`` is called when there may be something to run."""
+    """Makes jobs."""
 
     def __init__(
         self,
@@ -36,13 +44,13 @@ class JobIntake:
         inputs: JobInputs,
         events: JobEvents,
         policy_of: PolicyOf,
-        added: Callable[[Sequence[Job]], None],
+        dispatcher: Dispatcher,
     ) -> None:
         self._store = store
         self._inputs = inputs
         self._events = events
         self._policy_of = policy_of
-        self._added = added
+        self._dispatcher = dispatcher
 
     async def accept(self, asked: Submission, payload: Payload) -> Accepted:
         """Accept one job, of one plugin; it and its input are on disk when this returns.
@@ -179,6 +187,7 @@ class JobIntake:
     async def _add_and_tell(
         self, new: Sequence[NewJob], key: IdempotencyKey | None, batch: Batch | None
     ) -> Sequence[Job]:
+        self._dispatcher.expect(new)
         try:
             stored = await self._store.add(new, key=key, batch=batch)
         except KeyConflict:
@@ -189,7 +198,7 @@ class JobIntake:
         if self._events.watched:
             for job in stored:
                 self._events.changed(job)
-        self._added(stored)
+        self._dispatcher.added(stored)
         return stored
 
 
