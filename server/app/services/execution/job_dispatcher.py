@@ -20,6 +20,8 @@ log = structlog.get_logger("sightgate.jobs")
 
 # A plugin that rests says so to nobody when it may be called again; and a message of another server can be lost.
 LOOK_AGAIN_S = 1.0
+# Before it looks again for what is due and was not done: another server may hold it.
+DUE_AGAIN_S = 0.01
 AFTER_FAULT_S = 1.0
 STOP_S = 3.0
 # On a shared store: deadlines of jobs whose server died before it could look at them.
@@ -154,13 +156,12 @@ class JobDispatcher:
 
     async def _find_waiting(self, room: int) -> Collection[str]:
         """Return the plugins that jobs wait for: those of new jobs and, every other time at least, all."""
-        if room > 0:
-            fresh = self._expected.union(self._fresh.values())
-            self._expected.clear()
-            self._fresh.clear()
-            if fresh and self._looked:
-                self._looked = False
-                return fresh
+        fresh = self._expected.union(self._fresh.values())
+        self._expected.clear()
+        self._fresh.clear()  # without room too: as many may come as the disk holds, and the next look finds them
+        if room > 0 and fresh and self._looked:
+            self._looked = False
+            return fresh
         self._looked = True
         outlook = await self._store.outlook()
         if not self._is_due():  # what has become due meanwhile is not what comes next
@@ -178,11 +179,11 @@ class JobDispatcher:
 
     async def _rest(self) -> None:
         """Sleep until woken, or until the time of a job has come."""
-        if self._wake.is_set() or self._stopping or self._is_due():
+        if self._wake.is_set() or self._stopping:
             return
         rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
         if self._due is not None:
-            until_due = max(0.0, (self._due - datetime.now(UTC)).total_seconds())
+            until_due = max(DUE_AGAIN_S, (self._due - datetime.now(UTC)).total_seconds())
             rest_s = until_due if rest_s is None else min(rest_s, until_due)
         # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up.
         with contextlib.suppress(TimeoutError):
