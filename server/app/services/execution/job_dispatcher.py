@@ -39,7 +39,10 @@ class DispatchRules:
 
 
 class JobDispatcher:
-    """Sleeps until it is woken: by a new job, by a seat that is free, or by the time of a job that was delayed."""
+    """Sleeps until it is woken: by a new job, by a seat that is free, or by the time of a job that was delayed.
+
+    ``on_ended`` is told of jobs that ended without having run.
+    """
 
     def __init__(
         self,
@@ -47,13 +50,13 @@ class JobDispatcher:
         plugins: PluginExecutionService,
         runs: JobRuns,
         rules: DispatchRules,
-        on_expired: Callable[[Sequence[Job]], None],
+        on_ended: Callable[[Sequence[Job]], None],
     ) -> None:
         self._store = store
         self._plugins = plugins
         self._runs = runs
         self._rules = rules
-        self._on_expired = on_expired
+        self._on_ended = on_ended
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -101,7 +104,10 @@ class JobDispatcher:
         """Jobs were stored here. Said before what a claim behind them brings."""
         for moment in (moment for job in jobs for moment in (job.not_before, job.deadline) if moment is not None):
             self._due = moment if self._due is None else min(self._due, moment)
-        self._fresh.update((job.id, job.plugin) for job in jobs if not job.blocked and job.not_before is None)
+        if ended := [job for job in jobs if job.ended_at is not None]:  # what they need had ended, and not well
+            self._on_ended(ended)
+        waiting = (job for job in jobs if job.ended_at is None and not job.blocked and job.not_before is None)
+        self._fresh.update((job.id, job.plugin) for job in waiting)
         self._wake.set()
 
     def lease_until(self) -> datetime:
@@ -175,7 +181,7 @@ class JobDispatcher:
 
     async def _expire(self) -> None:
         self._due, self._expired_at = None, asyncio.get_running_loop().time()
-        self._on_expired(await self._store.expire(lambda job: error_of(job, "deadline_exceeded")))
+        self._on_ended(await self._store.expire(lambda job: error_of(job, "deadline_exceeded")))
 
     async def _rest(self) -> None:
         """Sleep until woken, or until the time of a job has come."""
