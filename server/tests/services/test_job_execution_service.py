@@ -149,6 +149,24 @@ async def test_a_caller_that_leaves_does_not_end_a_durable_job(server: Sightgate
     assert (await ended(jobs, job_id))["status"] == "SUCCESS"
 
 
+async def test_a_caller_that_leaves_while_a_job_is_claimed_does_not_leave_it_claimed_for_ever(
+    server: Sightgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_job = server.store.claim_job
+
+    async def claim_slowly(*given: Any) -> Job | None:
+        claimed = await claim_job(*given)
+        await asyncio.sleep(0.2)
+        return claimed
+
+    monkeypatch.setattr(server.store, "claim_job", claim_slowly)
+    monkeypatch.setattr(server.plugin_execution, "free_seats", lambda *_: 0)  # the dispatcher leaves it to the caller
+    job_id = await server.job_execution.create_job_async("scripted", payload())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(server.job_execution.run_job_async(job_id), 0.1)
+    assert (await ended(server.job_execution, job_id))["status"] == "SUCCESS"
+
+
 @pytest.mark.parametrize("job_id", ["", "nothing", "x" * 100_000, "\ud800"])
 async def test_an_unknown_job_is_told_so(server: Sightgate, job_id: str) -> None:
     for look in (server.job_execution.get_job_async, server.job_execution.run_job_async):
@@ -296,7 +314,9 @@ async def test_jobs_wait_for_a_plugin_that_is_disabled_and_run_when_it_is_enable
     job_id = await jobs.create_job_async("ant", payload())
     for _ in range(20):
         await asyncio.sleep(0.005)
-    assert (await jobs.get_job_async(job_id))["status"] == "PENDING"
+    waits = await jobs.get_job_async(job_id)
+    assert waits["status"] == "PENDING"
+    assert "disabled" in waits["waits_because"]
     await server.plugins.set_enabled("ant", enabled=True)
     jobs.look_again()
     assert (await ended(jobs, job_id))["status"] == "SUCCESS"
