@@ -163,7 +163,12 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
     remote_images, webhooks = _remote_images(settings, metrics), _webhooks(settings, store, metrics)
     blobs, events = open_blobs(settings.blob_url or data / "blobs"), JobEvents()
     results = JobResults(blobs, settings.large_result_bytes)
-    jobs = JobManagementService(store, blobs, results, events)
+
+    def why_not(plugin: str) -> str | None:
+        # Where nothing is taken up (a command without a server), plugins are not looked for either.
+        return plugin_execution.why_not(plugin) if job_execution.dispatching else None
+
+    jobs = JobManagementService(store, blobs, results, events, why_not)
     confinement = _confinement(settings)
     plugins = PluginManagementService(
         registry,

@@ -278,6 +278,9 @@ class JobAnswer(JobSummary):
     attempts: list[JobAttempt]
     inputs: list[JobInputFacts]
     needs: list[str] = Field(description="Ids of the jobs that it is to run after.")
+    waits_because: str | None = Field(
+        description="Why the server that was asked does not start it, if neither its time, its needs nor its turn tell."
+    )
     after_rule: Literal["success", "end"]
     retry: RetryTerms | None
     webhook: str | None

@@ -176,7 +176,7 @@ def job_page(job: JsonObject) -> RenderableType:
         **_terms(job),
     }
     parts: list[RenderableType] = [Text(job["id"], "bold"), _fields(known)]
-    if len(job["attempts"]) > 1:
+    if len(job["attempts"]) > (job["started_at"] is not None):  # the only one of a job that has begun is told above
         parts += [Text("attempts", "cyan"), Padding(_attempts(job["attempts"]), (0, 0, 0, 2))]
     if job["error"]:
         parts.append(error(job["error"]))
@@ -192,6 +192,7 @@ def _terms(job: JsonObject) -> dict[str, str | Text]:
         "not before": local_time(job["not_before"]) if job["not_before"] and job["ended_at"] is None else "",
         "deadline": local_time(job["deadline"]) if job["deadline"] else "",
         "waits for": ", ".join(job["needs"]) if job["blocked"] else "",
+        "waits because": clean(job["waits_because"] or ""),
         "batch": job["batch"] or "",
         "repeats": job["copy_of"] or "",
         "cancel": "asked for" if job["cancel_requested"] and job["ended_at"] is None else "",

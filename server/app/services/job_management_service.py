@@ -1,9 +1,9 @@
 """Jobs as callers and operators look at them: show, list, count, export, delete. Running them is not its business."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.governance.errors import RequestError, shorten
@@ -35,6 +35,7 @@ class JobDetails:
     attempts: Sequence[Attempt] = ()
     inputs: Sequence[JobInput] = ()
     needs: Sequence[str] = ()
+    waits_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,24 @@ class KeptInput:
 
 
 class JobManagementService:
-    """The query side of jobs, and the deletion of those that have ended."""
+    """The query side of jobs, and the deletion of those that have ended.
 
-    def __init__(self, store: JobStore, blobs: Blobs, results: JobResults, events: JobEvents) -> None:
+    ``why_not`` tells why this server would start no job of a plugin now, or None.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        blobs: Blobs,
+        results: JobResults,
+        events: JobEvents,
+        why_not: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._results = results
         self._events = events
+        self._why_not = why_not
 
     async def show(self, job_id: str) -> dict[str, Any]:
         """Return a job with its result, attempts and inputs. Raises RequestError ``job_not_found``."""
@@ -71,7 +83,7 @@ class JobManagementService:
         attempts, inputs, needs = await asyncio.gather(
             self.attempts(job), self._store.inputs(job.id), self._store.needs(job.id)
         )
-        return JobDetails(attempts, inputs, needs)
+        return JobDetails(attempts, inputs, needs, self._waits_because(job))
 
     async def attempts(self, job: Job) -> Sequence[Attempt]:
         """Return a job's attempts, first to last; the one of a waiting call is its row itself."""
@@ -131,6 +143,14 @@ class JobManagementService:
                 except BlobMissing:
                     break
         raise not_kept(job_id)
+
+    def _waits_because(self, job: Job) -> str | None:
+        """Return why a job waits, if neither its own terms nor others before it tell."""
+        early = job.not_before is not None and job.not_before > datetime.now(UTC)
+        if job.status is not JobStatus.PENDING or job.blocked or early:
+            return None
+        reason = self._why_not(job.plugin)
+        return None if reason is None else f"this server cannot start it now: {reason}"
 
     async def _with_result_if_there(self, job: Job) -> Job:
         try:
@@ -216,6 +236,7 @@ def _details_view(job: Job, details: JobDetails) -> dict[str, Any]:
             for kept in details.inputs
         ],
         "needs": list(details.needs),
+        "waits_because": details.waits_because,
         "after_rule": job.after_rule,
         "retry": job.retry.to_json() if job.retry is not None else None,
         "webhook": job.webhook,

@@ -51,9 +51,11 @@ class JobStreams:
                     watch.stale = False
                     job = await self._management.find(job_id)
                     history = list(status_history(job, await self._management.attempts(job)))
+                    if told > len(history):  # where the end was told, or no position of ours: that begins anew
+                        told = len(history) if job.status in TERMINAL else 0
                     for number, entry in enumerate(history[told:], told + 1):
                         yield StreamEvent("status", entry, str(number))
-                    told = max(told, len(history))
+                    told = len(history)
                     if job.status in TERMINAL:
                         yield StreamEvent("end", await self._management.show(job_id), str(told + 1))
                         return
@@ -87,8 +89,8 @@ class JobStreams:
     async def all_jobs(self, after: str | None) -> AsyncIterator[StreamEvent]:
         """Yield ``job`` for every job that comes or changes, and ``resync`` when some were missed: list anew then."""
         number = 0
-        yield NOTHING_NEW if after is None else StreamEvent("resync", {}, f"{self._instance}-0")
-        with self._events.watch_all() as watch:
+        with self._events.watch_all() as watch:  # before the first word, after which a reader lists what there is
+            yield NOTHING_NEW if after is None else StreamEvent("resync", {}, f"{self._instance}-0")
             while True:
                 if not await watch.wait(LOOK_AGAIN_S):
                     yield NOTHING_NEW

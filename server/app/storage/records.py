@@ -241,7 +241,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The plugins that claimable jobs wait for; the earliest moment in the future at which a job may run or is late."""
+    """The plugins that claimable jobs wait for; the earliest moment at which another may run or one that waits is late.
+
+    It lies in the past if one is late already.
+    """
 
     plugins: Sequence[str]
     next_due: datetime | None

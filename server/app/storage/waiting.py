@@ -60,7 +60,8 @@ def _plugins_waiting() -> Select[Any]:
 def _outlook() -> Statement:
     """Return the plugins that have something to claim, and, without a plugin, the moments that come next.
 
-    One look: between two, the time of a job could come that is then in neither.
+    One look: between two, the time of a job could come that is then in neither. A deadline that has passed is told too:
+    it was not there yet when jobs were last expired, or there were more than are expired at once.
     """
     nothing, never = cast(null(), Text()).label("plugin"), cast(null(), BigInteger()).label("moment")
     waiting = _plugins_waiting().subquery("waiting")
@@ -73,7 +74,7 @@ def _outlook() -> Statement:
     late_at = (
         select(nothing, func.min(jobs.c.deadline).label("moment"))
         .with_hint(jobs, BY_DEADLINE, "sqlite")
-        .where(status_is(JobStatus.PENDING), DURABLE, jobs.c.deadline.is_not(None), jobs.c.deadline > bindparam("now"))
+        .where(status_is(JobStatus.PENDING), DURABLE, jobs.c.deadline.is_not(None))
     )
     return Statement(union_all(select(waiting.c.plugin, never), due, free_at, late_at))
 

@@ -52,6 +52,15 @@ def test_a_page_of_a_job_says_when_it_started_and_no_more_than_holds(served):
     assert [line for line in lines if line != line.rstrip()] == []
 
 
+def test_a_page_of_a_job_says_why_its_plugin_does_not_start_it(cli):
+    (job_id,) = submitted(cli, "a.png", "-p", "sizes")
+    assert "waits because" not in cli.run("jobs", "show", job_id).out  # no server runs: nothing is known of plugins
+    (cli.folder / "data" / "plugins.toml").write_text("[sizes]\nenabled = false\n")
+    with cli.serving():
+        page = cli.run("jobs", "show", job_id).out
+    assert "disabled" in next(line for line in page.splitlines() if line.startswith("waits because"))
+
+
 def test_a_submission_that_is_refused_is_one_line(either):
     ended = either.run("jobs", "submit", "a.png", "-p", "nobody")
     assert (ended.code, ended.line) == (1, "sightgate: a.png: there is no plugin 'nobody'; GET /v1/plugins lists them")

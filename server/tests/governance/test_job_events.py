@@ -51,9 +51,15 @@ def test_a_reader_that_comes_back_goes_on_where_it_was(server: RunningServer):
         rest = all_events(server, path, after=whole[position - 1].id)
         assert [(event.event, event.id) for event in rest] == [(event.event, event.id) for event in whole[position:]]
     # What lies beyond the end, or is no position at all, harms nothing.
-    assert [event.event for event in all_events(server, path, after="999")] == ["end"]
+    assert [(event.event, event.id) for event in all_events(server, path, after="999")] == [("end", whole[-1].id)]
     for nonsense in ("x", "-1", "1.5", "9" * 40):
         assert len(all_events(server, path, after=nonsense)) == len(whole)
+
+
+def test_a_position_that_a_job_has_not_reached_is_none_and_begins_anew(server: RunningServer):
+    job_id = server.accepted("second", delay_s=1)
+    events = all_events(server, f"/v1/jobs/{job_id}/events", after="999")
+    assert [(event.event, event.id) for event in events] == [("status", "1"), ("status", "2"), ("end", "3")]
 
 
 def test_a_reader_goes_on_after_the_server_was_restarted(tmp_path: Path):

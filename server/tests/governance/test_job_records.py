@@ -278,6 +278,9 @@ def test_jobs_have_figures(tmp_path: Path):
         policy = {"max_attempts": 2, "codes": ["plugin_failed"], "backoff_s": 0.01}
         server.ended_job(server.accepted("flaky", {"tag": "m", "failures": 1}, retry=policy))
         server.accepted("second", delay_s=3600)
+        cancelled = server.accepted("echo", delay_s=3600)
+        server.http.delete(f"/v1/jobs/{cancelled}")
+        server.accepted("echo", after=[cancelled])  # fails as it is accepted
         figures = server.http.get("/metrics").text
         for line in (
             'sightgate_jobs_waiting{plugin="second"} 1.0',
@@ -285,6 +288,8 @@ def test_jobs_have_figures(tmp_path: Path):
             'sightgate_job_attempts_total{outcome="SUCCESS",plugin="second"} 1.0',
             'sightgate_job_attempts_total{outcome="retried",plugin="flaky"} 1.0',
             'sightgate_job_duration_seconds_count{plugin="flaky",status="SUCCESS"} 1.0',
+            'sightgate_job_duration_seconds_count{plugin="echo",status="CANCELLED"} 1.0',
+            'sightgate_job_duration_seconds_count{plugin="echo",status="FAILED"} 1.0',
         ):
             assert line in figures, figures
         oldest = next(line for line in figures.splitlines() if 'oldest_waiting_seconds{plugin="second"}' in line)

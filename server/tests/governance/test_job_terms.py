@@ -115,6 +115,14 @@ def test_a_job_runs_after_those_that_it_needs(server: RunningServer):
     assert ended[1]["ended_at"] <= ended[2]["started_at"]
 
 
+def test_a_delayed_job_whose_need_ends_before_its_time_starts_when_that_comes(server: RunningServer):
+    needed = server.accepted("second", delay_s=3600)
+    delayed = server.accepted("second", after=[needed], after_rule="end", delay_s=3)
+    assert server.http.delete(f"/v1/jobs/{needed}").json()["status"] == "CANCELLED"
+    assert server.job(delayed)["status"] == "PENDING"
+    assert server.ended_job(delayed)["status"] == "SUCCESS"
+
+
 def test_what_needs_a_job_that_fails_fails_too_and_so_on(server: RunningServer):
     first = server.accepted("slow", {"seconds": 25})
     chain = [first]

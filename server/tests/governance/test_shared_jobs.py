@@ -188,9 +188,11 @@ def test_a_job_waits_for_a_server_that_has_its_plugin(postgres: PostgresServer, 
             hurried = one.accepted("slow", delay_s=6, deadline_s=7)
         # Nobody is left who could run them: one waits, the other has waited too long.
         assert two.ended_job(hurried)["error_code"] == "deadline_exceeded"
-        assert two.job(late)["status"] == "PENDING"
+        waits = two.job(late)
+        assert waits["status"] == "PENDING"
+        assert waits["waits_because"].startswith("this server cannot start it now: there is no plugin 'slow'")
         with running(having):
-            assert two.ended_job(late)["status"] == "SUCCESS"
+            assert two.ended_job(late)["waits_because"] is None
 
 
 def test_a_job_waits_for_a_server_that_can_load_its_plugin(postgres: PostgresServer, tmp_path: Path):

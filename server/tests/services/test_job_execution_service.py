@@ -16,6 +16,7 @@ from app.governance.job_lifecycle import JobStatus
 from app.plugins.loader.plugin_registry import PluginRegistry
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.job_terms import JobTerms, Submission
+from app.storage.errors import StorageError
 from app.storage.job_ids import new_job_id
 from app.storage.records import Job, Outlook
 from app.wiring import Sightgate
@@ -63,8 +64,8 @@ async def server(home: Any, registry: PluginRegistry) -> Sightgate:
     return started
 
 
-async def until(holds: Callable[[], Any]) -> None:
-    give_up = time.monotonic() + PATIENCE_S
+async def until(holds: Callable[[], Any], within_s: float = PATIENCE_S) -> None:
+    give_up = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < give_up
         await asyncio.sleep(0.005)
@@ -148,6 +149,24 @@ async def test_a_caller_that_leaves_does_not_end_a_durable_job(server: Sightgate
     assert (await ended(jobs, job_id))["status"] == "SUCCESS"
 
 
+async def test_a_caller_that_leaves_while_a_job_is_claimed_does_not_leave_it_claimed_for_ever(
+    server: Sightgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_job = server.store.claim_job
+
+    async def claim_slowly(*given: Any) -> Job | None:
+        claimed = await claim_job(*given)
+        await asyncio.sleep(0.2)
+        return claimed
+
+    monkeypatch.setattr(server.store, "claim_job", claim_slowly)
+    monkeypatch.setattr(server.plugin_execution, "free_seats", lambda *_: 0)  # the dispatcher leaves it to the caller
+    job_id = await server.job_execution.create_job_async("scripted", payload())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(server.job_execution.run_job_async(job_id), 0.1)
+    assert (await ended(server.job_execution, job_id))["status"] == "SUCCESS"
+
+
 @pytest.mark.parametrize("job_id", ["", "nothing", "x" * 100_000, "\ud800"])
 async def test_an_unknown_job_is_told_so(server: Sightgate, job_id: str) -> None:
     for look in (server.job_execution.get_job_async, server.job_execution.run_job_async):
@@ -196,6 +215,65 @@ async def test_a_job_that_finds_its_plugin_idle_is_claimed_in_the_transaction_th
     pytest.fail("no claim was made in the transaction of its job")
 
 
+async def test_what_comes_while_there_is_no_room_is_not_held_in_memory(
+    home: Any, registry: PluginRegistry, plugin: Scripted
+) -> None:
+    server = await home.start(registry, max_running_jobs=1)
+    jobs, dispatcher = server.job_execution, server.job_execution._dispatcher
+    ids = [await jobs.create_job_async("scripted", payload(hold=True))]
+    await until(lambda: plugin.seen)
+    ids += [await jobs.create_job_async("scripted", payload()) for _ in range(20)]
+    await until(lambda: not dispatcher._fresh, PATIENCE_S / 2)  # the first one still runs
+    plugin.may_end.set()
+    assert {(await ended(jobs, job_id))["status"] for job_id in ids} == {"SUCCESS"}
+
+
+async def test_jobs_that_are_late_at_once_all_fail_however_many(
+    home: Any, registry: PluginRegistry, plugin: Scripted
+) -> None:
+    server = await home.start(registry, max_running_jobs=1)
+    jobs = server.job_execution
+    await jobs.create_job_async("scripted", payload(hold=True))
+    await until(lambda: plugin.seen)
+    asked = Submission(["scripted"], {}, JobTerms(deadline_s=1.0))
+    batch = await jobs.accept_batch(asked, [payload()] * 700)  # more than one transaction expires
+    for job_id in batch.job_ids:
+        assert (await ended(jobs, job_id))["error_code"] == "deadline_exceeded"
+    plugin.may_end.set()
+
+
+async def test_a_deadline_that_passes_while_the_store_cannot_expire_jobs_is_not_forgotten(
+    home: Any, registry: PluginRegistry, plugin: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await home.start(registry, max_running_jobs=1)
+    jobs, expire = server.job_execution, server.store.expire
+    await jobs.create_job_async("scripted", payload(hold=True))
+    await until(lambda: plugin.seen)
+    refused = []
+
+    async def expire_at_the_second_try(*given: Any) -> Any:
+        if not refused:
+            refused.append(given)
+            raise StorageError
+        return await expire(*given)
+
+    monkeypatch.setattr(server.store, "expire", expire_at_the_second_try)
+    late = await jobs.accept(Submission.of_one("scripted", {}, JobTerms(deadline_s=0.3)), payload())
+    assert (await ended(jobs, late.job_id))["error_code"] == "deadline_exceeded"
+    assert refused
+    plugin.may_end.set()
+
+
+async def test_who_follows_all_jobs_misses_none_from_the_first_word_on(server: Sightgate) -> None:
+    stream = server.job_streams.all_jobs(None)
+    assert (await anext(stream)).name == ""
+    job_id = await server.job_execution.create_job_async("scripted", payload())
+    await ended(server.job_execution, job_id)  # nothing more will come of it
+    told = await anext(stream)
+    assert (told.name, told.data["id"]) == ("job", job_id)
+    await stream.aclose()
+
+
 @pytest.mark.parametrize("slow", ["the question", "the answer"])
 async def test_a_try_whose_time_comes_while_the_dispatcher_looks_is_not_forgotten(
     server: Sightgate, monkeypatch: pytest.MonkeyPatch, slow: str
@@ -236,7 +314,9 @@ async def test_jobs_wait_for_a_plugin_that_is_disabled_and_run_when_it_is_enable
     job_id = await jobs.create_job_async("ant", payload())
     for _ in range(20):
         await asyncio.sleep(0.005)
-    assert (await jobs.get_job_async(job_id))["status"] == "PENDING"
+    waits = await jobs.get_job_async(job_id)
+    assert waits["status"] == "PENDING"
+    assert "disabled" in waits["waits_because"]
     await server.plugins.set_enabled("ant", enabled=True)
     jobs.look_again()
     assert (await ended(jobs, job_id))["status"] == "SUCCESS"

@@ -178,6 +178,7 @@ async def test_waiting_jobs_whose_deadline_passed_fail_with_what_needs_them(plac
         assert (await store.outlook()).next_due == late.deadline
         assert await store.expire(interrupted) == []
         now[0] += timedelta(seconds=6)
+        assert (await store.outlook()).next_due == late.deadline  # it has passed, and there is still something to do
         assert [one.id for one in await claim(store, {"ocr": 5})] == [patient.id]
         expired = await store.expire(lambda job: {"details": {"code": "deadline_exceeded"}, "of": job.id})
         assert [(job.id, job.error_code) for job in expired] == [

@@ -736,6 +736,11 @@ export interface components {
              */
             needs: string[];
             /**
+             * Waits Because
+             * @description Why the server that was asked does not start it, if neither its time, its needs nor its turn tell.
+             */
+            waits_because: string | null;
+            /**
              * After Rule
              * @enum {string}
              */

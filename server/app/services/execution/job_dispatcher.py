@@ -20,6 +20,8 @@ log = structlog.get_logger("sightgate.jobs")
 
 # A plugin that rests says so to nobody when it may be called again; and a message of another server can be lost.
 LOOK_AGAIN_S = 1.0
+# Before it looks again for what is due and was not done: another server may hold it.
+DUE_AGAIN_S = 0.01
 AFTER_FAULT_S = 1.0
 STOP_S = 3.0
 # On a shared store: deadlines of jobs whose server died before it could look at them.
@@ -37,7 +39,10 @@ class DispatchRules:
 
 
 class JobDispatcher:
-    """Sleeps until it is woken: by a new job, by a seat that is free, or by the time of a job that was delayed."""
+    """Sleeps until it is woken: by a new job, by a seat that is free, or by the time of a job that was delayed.
+
+    ``on_ended`` is told of jobs that ended without having run.
+    """
 
     def __init__(
         self,
@@ -45,13 +50,13 @@ class JobDispatcher:
         plugins: PluginExecutionService,
         runs: JobRuns,
         rules: DispatchRules,
-        on_expired: Callable[[Sequence[Job]], None],
+        on_ended: Callable[[Sequence[Job]], None],
     ) -> None:
         self._store = store
         self._plugins = plugins
         self._runs = runs
         self._rules = rules
-        self._on_expired = on_expired
+        self._on_ended = on_ended
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -99,7 +104,10 @@ class JobDispatcher:
         """Jobs were stored here. Said before what a claim behind them brings."""
         for moment in (moment for job in jobs for moment in (job.not_before, job.deadline) if moment is not None):
             self._due = moment if self._due is None else min(self._due, moment)
-        self._fresh.update((job.id, job.plugin) for job in jobs if not job.blocked and job.not_before is None)
+        if ended := [job for job in jobs if job.ended_at is not None]:  # what they need had ended, and not well
+            self._on_ended(ended)
+        waiting = (job for job in jobs if job.ended_at is None and not job.blocked and job.not_before is None)
+        self._fresh.update((job.id, job.plugin) for job in waiting)
         self._wake.set()
 
     def lease_until(self) -> datetime:
@@ -156,7 +164,7 @@ class JobDispatcher:
         """Return the plugins that jobs wait for: those of new jobs and, every other time at least, all."""
         fresh = self._expected.union(self._fresh.values())
         self._expected.clear()
-        self._fresh.clear()
+        self._fresh.clear()  # without room too: as many may come as the disk holds, and the next look finds them
         if room > 0 and fresh and self._looked:
             self._looked = False
             return fresh
@@ -173,15 +181,15 @@ class JobDispatcher:
 
     async def _expire(self) -> None:
         self._due, self._expired_at = None, asyncio.get_running_loop().time()
-        self._on_expired(await self._store.expire(lambda job: error_of(job, "deadline_exceeded")))
+        self._on_ended(await self._store.expire(lambda job: error_of(job, "deadline_exceeded")))
 
     async def _rest(self) -> None:
         """Sleep until woken, or until the time of a job has come."""
-        if self._wake.is_set() or self._stopping or self._is_due():
+        if self._wake.is_set() or self._stopping:
             return
         rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
         if self._due is not None:
-            until_due = max(0.0, (self._due - datetime.now(UTC)).total_seconds())
+            until_due = max(DUE_AGAIN_S, (self._due - datetime.now(UTC)).total_seconds())
             rest_s = until_due if rest_s is None else min(rest_s, until_due)
         # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up.
         with contextlib.suppress(TimeoutError):

@@ -202,8 +202,9 @@ class JobExecutionService:
         if (called := await self._calls.run_to_end(job_id, tell)) is not None:
             return called
         task = self._runs.task_of(job_id)
-        if task is None and (claimed := await self._store.claim_job(job_id, self._dispatcher.lease_until())):
-            task = self._runs.begin(claimed)
+        if task is None:
+            # Shielded: a caller that leaves must not leave a job claimed that nobody runs.
+            task = await asyncio.shield(self._claim(job_id))
         outcome = await asyncio.shield(task) if task is not None else None
         return outcome if outcome is not None else await self._wait_for_end(job_id)
 
@@ -271,6 +272,10 @@ class JobExecutionService:
     def look_again(self) -> None:
         """Something changed that may let waiting jobs run: a plugin was enabled or reloaded."""
         self._dispatcher.wake()
+
+    async def _claim(self, job_id: str) -> "asyncio.Task[JobOutcome | None] | None":
+        claimed = await self._store.claim_job(job_id, self._dispatcher.lease_until())
+        return self._runs.begin(claimed) if claimed is not None else None
 
     async def _wait_for_end(self, job_id: str) -> JobOutcome:
         with self._events.watch_job(job_id) as watch:

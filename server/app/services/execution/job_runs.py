@@ -324,8 +324,7 @@ class JobRuns:
             if self._events.watched:
                 self._events.changed(ended)
             self._on_ended(ended)
-        if released.runnable:
-            self._on_room()
+        self._on_room()  # what needed it may run now, or has a time that nobody waits for yet
 
     async def _until_written(self, run: Run, write: Callable[[], Awaitable[None]]) -> bool:
         """Write, again and again while the store does not answer; False if the job is not this server's any more."""

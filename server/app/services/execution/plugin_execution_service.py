@@ -119,6 +119,15 @@ class PluginExecutionService:
         """Tell whether a call that came now would be let in, if a seat is free."""
         return self.can_run(plugin_name) and not self._desk(plugin_name).breaker.rests_now()
 
+    def why_not(self, plugin_name: str) -> str | None:
+        """Return why every call of the plugin would be refused now, whatever its input; None if it would not."""
+        try:
+            self.check(plugin_name)
+        except GovernedError as refusal:
+            return refusal.message
+        desk = self._desk(plugin_name)
+        return desk.resting().message if desk.breaker.rests_now() else None
+
     def free_seats(self, plugin_name: str, ahead: int = 0) -> int:
         """Return how many more calls of a plugin could start now; 0 while it is disabled or rests, 1 after a rest.
 
