@@ -13,6 +13,7 @@ from kill.ledger import Ledger
 
 PAUSE_S = (0.1, 1.5)
 AWAY_S = (0.0, 0.5)
+BLOBS_AWAY_S = (0.5, 4.0)
 # Mostly something is killed that serves; at times what is still starting, or while something else is down.
 SERVES_FIRST = 0.7
 LONGEST_WAIT_S = 60.0
@@ -39,6 +40,12 @@ class Killer(threading.Thread):
                 "the database is killed": self._kill_database,
                 "the database hangs": self._pause_database,
                 "a server hangs beyond its lease": self._pause_server,
+            }
+        if cluster.s3 is not None:
+            self.kinds |= {
+                "the blobs hang": self._pause_blobs,
+                "the blobs hang, and a server is killed": self._kill_server_without_blobs,
+                "the blobs hang, and a server is told to end": self._terminate_server_without_blobs,
             }
 
     def run(self) -> None:
@@ -91,6 +98,28 @@ class Killer(threading.Thread):
         self._cluster.postgres.pause()
         time.sleep(self._random.uniform(0.5, 1.5))
         self._cluster.postgres.resume()
+
+    def _pause_blobs(self) -> None:
+        """At times longer than a server waits for them."""
+        assert self._cluster.s3 is not None
+        with self._cluster.s3.paused():
+            time.sleep(self._random.uniform(*BLOBS_AWAY_S))
+
+    def _kill_server_without_blobs(self) -> None:
+        """The next one starts, and takes over, while what it needs cannot be read."""
+        assert self._cluster.s3 is not None
+        with self._cluster.s3.paused():
+            time.sleep(self._random.uniform(*AWAY_S))
+            self._kill_server()
+            self._cluster.launch_ended()
+            time.sleep(self._random.uniform(*BLOBS_AWAY_S))
+
+    def _terminate_server_without_blobs(self) -> None:
+        """It ends all the same, though what it had to write is written by nobody."""
+        assert self._cluster.s3 is not None
+        with self._cluster.s3.paused():
+            time.sleep(self._random.uniform(*AWAY_S))
+            self._terminate_server()
 
     def _pause_server(self) -> None:
         """Others take its jobs over; when it goes on, it must not end them."""

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from kill.clients import Client
-from kill.cluster import Cluster, postgres_cluster, sqlite_cluster
+from kill.cluster import Cluster, postgres_cluster, s3_cluster, sqlite_cluster
 from kill.killer import Killer
 from kill.ledger import Ledger
 from kill.receiver import Receiver, receiver_of_webhooks
@@ -24,6 +24,7 @@ TOLD_S = 60.0
 CLUSTERS: dict[str, Callable[[Path, Receiver], AbstractContextManager[Cluster]]] = {
     "sqlite": sqlite_cluster,
     "postgres": postgres_cluster,
+    "s3": s3_cluster,
 }
 
 

@@ -1,6 +1,6 @@
-"""``make soak``: the kill test for as long as is asked, on one store or on both by turns.
+"""``make soak``: the kill test for as long as is asked, on one kind of stores or on all by turns.
 
-    make soak ARGS="--minutes 30"                          both, by turns of five minutes, new seeds
+    make soak ARGS="--minutes 30"                          all, by turns of five minutes, new seeds
     make soak ARGS="--on postgres --seed 7 --minutes 0.5"  what a failure told
 
 Ends with status 1 at the first run with a fault; its folder is kept.
@@ -23,7 +23,7 @@ TURN_S = 300.0
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="make soak", description=__doc__)
     arguments.add_argument("--minutes", type=float, default=20.0)
-    arguments.add_argument("--on", choices=[*CLUSTERS], help="one store only")
+    arguments.add_argument("--on", choices=[*CLUSTERS], help="one kind of stores only")
     arguments.add_argument("--seed", help="of the one run to do; without, each turn has a new one")
     asked = arguments.parse_args()
     # As Ctrl-C does: leave through the blocks that end the servers.

@@ -11,7 +11,7 @@ SECONDS = 12.0
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("store", ["sqlite", "postgres", "s3"])
 def test_every_accepted_job_ends_once_whatever_is_killed(store: str, tmp_path: Path) -> None:
     plan = Plan(store, SECONDS, secrets.token_hex(4))
     report = run(plan, tmp_path)
