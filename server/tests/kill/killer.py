@@ -6,7 +6,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kill.cluster import LEASE_S, Cluster, Member
 from kill.ledger import Ledger
@@ -28,7 +28,8 @@ class Killer(threading.Thread):
         self._cluster = cluster
         self._ledger = ledger
         self._stop_now = stop
-        self.has_killed_server = False
+        self._killed_server = False
+        self._paused_blobs = cluster.s3 is None
         self.kinds: dict[str, Callable[[], None]] = {
             "a server is killed": self._kill_server,
             "a worker is killed": self._kill_worker,
@@ -64,6 +65,11 @@ class Killer(threading.Thread):
         finally:
             self._cluster.start_all()
 
+    @property
+    def has_done_its_work(self) -> bool:
+        """Whether a server was killed, and what can only hang has hung."""
+        return self._killed_server and self._paused_blobs
+
     def _wait_until_all_serve(self) -> None:
         until = time.monotonic() + LONGEST_WAIT_S
         while time.monotonic() < until and not all(member.serves for member in self._cluster.members):
@@ -73,7 +79,7 @@ class Killer(threading.Thread):
     def _kill_server(self) -> None:
         """Also while it starts, and recovers what the one before it left."""
         self._member().kill()
-        self.has_killed_server = True
+        self._killed_server = True
 
     def _terminate_server(self) -> None:
         member = self._member()
@@ -101,25 +107,28 @@ class Killer(threading.Thread):
 
     def _pause_blobs(self) -> None:
         """At times longer than a server waits for them."""
-        assert self._cluster.s3 is not None
-        with self._cluster.s3.paused():
+        with self._blobs_paused():
             time.sleep(self._random.uniform(*BLOBS_AWAY_S))
 
     def _kill_server_without_blobs(self) -> None:
         """The next one starts, and takes over, while what it needs cannot be read."""
-        assert self._cluster.s3 is not None
-        with self._cluster.s3.paused():
-            time.sleep(self._random.uniform(*AWAY_S))
+        with self._blobs_paused():
             self._kill_server()
             self._cluster.launch_ended()
             time.sleep(self._random.uniform(*BLOBS_AWAY_S))
 
     def _terminate_server_without_blobs(self) -> None:
-        """It ends all the same, though what it had to write is written by nobody."""
+        """It ends all the same, whatever it still had to write."""
+        with self._blobs_paused():
+            self._terminate_server()
+
+    @contextlib.contextmanager
+    def _blobs_paused(self) -> Iterator[None]:
         assert self._cluster.s3 is not None
         with self._cluster.s3.paused():
             time.sleep(self._random.uniform(*AWAY_S))
-            self._terminate_server()
+            yield
+        self._paused_blobs = True
 
     def _pause_server(self) -> None:
         """Others take its jobs over; when it goes on, it must not end them."""

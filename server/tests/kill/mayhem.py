@@ -86,7 +86,7 @@ def _kill_while_clients_act(plan: Plan, cluster: Cluster, ledger: Ledger, tell: 
     until = time.monotonic() + plan.seconds
     told = time.monotonic()
     # On a busy machine little may have been killed when the time is over.
-    while (time.monotonic() < until or not killer.has_killed_server) and killer.is_alive() and not ledger.faults:
+    while (time.monotonic() < until or not killer.has_done_its_work) and killer.is_alive() and not ledger.faults:
         time.sleep(0.2)
         if time.monotonic() - told > 60:
             told = time.monotonic()
