@@ -107,7 +107,10 @@ class Member:
 
 
 class Cluster:
-    """All members, their database, and where their blobs lie. ``s3`` is what those lie in, if it is no folder."""
+    """All members, their database, and where their blobs lie. ``s3`` is what those lie in, if it is no folder.
+
+    ``has_room`` is set while few jobs wait: clients are quicker than workers, and each job has to end at last.
+    """
 
     def __init__(
         self,
@@ -122,6 +125,8 @@ class Cluster:
         self.receiver = receiver
         self.postgres = postgres
         self.s3 = s3
+        self.has_room = threading.Event()
+        self.has_room.set()
 
     @property
     def database(self) -> Path | str:
