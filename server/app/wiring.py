@@ -1,19 +1,17 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 
 import structlog
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.governance.isolation import IsolationLevel
 from app.governance.retry import RetryPolicy
 from app.governance.validation import InputRules, OutputRules
 from app.observability.history import History
-from app.observability.metrics import Metrics, counter, gauge
+from app.observability.metrics import Metrics
 from app.observability.readiness import Readiness
 from app.outbound.addresses import AddressRules
 from app.outbound.client import OutboundHttp
@@ -45,6 +43,7 @@ from app.services.job_streams import JobStreams
 from app.services.plugin_installation_service import PluginInstallationService, RunningServer
 from app.services.plugin_management_service import PluginManagementService, PluginPlaces
 from app.services.remote_images import FetchedImages, FetchRules, NoRemoteImages, RemoteImages
+from app.services.server_gauges import ServerGauges
 from app.services.server_load import ServerLoad
 from app.services.webhook_service import DEFAULT_RETRY, DeliveryRules, NoWebhooks, WebhookService
 from app.settings import Settings, networks_of, ports_of
@@ -197,8 +196,9 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         policy_of=partial(plugins.retry_policy, default=_retry_policy(settings)),
         webhooks=webhooks,
     )
-    metrics.add_gauges(lambda: _gauges(registry, plugins, store, events))
-    metrics.add_async_gauges(lambda: _waiting_jobs(registry, store))
+    gauges = ServerGauges(registry, plugins, store, events)
+    metrics.add_gauges(gauges.read)
+    metrics.add_async_gauges(gauges.read_waiting)
     return Sightgate(
         settings=settings,
         registry=registry,
@@ -312,43 +312,3 @@ def _retry_policy(settings: Settings) -> RetryPolicy:
 
 def _retention_rules(settings: Settings) -> RetentionRules:
     return RetentionRules(settings.retain_days, settings.retain_jobs, settings.sweep_s, settings.blob_grace_s)
-
-
-async def _waiting_jobs(registry: PluginRegistry, store: JobStore) -> Iterable[Metric]:
-    """What waits, by plugin; names that no plugin has share one label."""
-    now = datetime.now(UTC)
-    known = set(registry.list_plugins())
-    depth: dict[str, float] = dict.fromkeys(known, 0.0)
-    age: dict[str, float] = dict.fromkeys(known, 0.0)
-    for waiting in await store.waiting():
-        name = waiting.plugin if waiting.plugin in known else "unknown"
-        oldest_s = (now - waiting.oldest).total_seconds() if waiting.oldest is not None else 0.0
-        depth[name] = depth.get(name, 0.0) + waiting.count
-        age[name] = max(age.get(name, 0.0), oldest_s)
-    return (
-        gauge("sightgate_jobs_waiting", "Durable jobs that wait, delayed and blocked ones included.", depth),
-        gauge("sightgate_jobs_oldest_waiting_seconds", "Age of the oldest durable job that waits.", age),
-    )
-
-
-def _gauges(
-    registry: PluginRegistry, plugins: PluginManagementService, store: JobStore, events: JobEvents
-) -> Iterator[Metric]:
-    """The figures that are read when Prometheus asks."""
-    rows = registry.all_status()
-    pools = plugins.pools()
-    yield gauge("sightgate_in_flight", "Calls inside the gate.", {row["name"]: row["in_flight"] for row in rows})
-    usable = {row["name"]: float(row["state"] not in ("FAILED", "UNAVAILABLE")) for row in rows}
-    yield gauge("sightgate_plugin_usable", "1 if the plugin can be called.", usable)
-    workers = {name: float(pool.worker_count) for name, pool in pools.items()}
-    yield gauge("sightgate_workers", "Running worker processes.", workers)
-    started = {name: float(pool.figures.started) for name, pool in pools.items()}
-    yield counter("sightgate_worker_starts", "Worker processes that were started.", started)
-    ended = {name: float(pool.figures.ended_in_call) for name, pool in pools.items()}
-    yield counter("sightgate_worker_ends", "Workers that crashed or were ended during a call.", ended)
-    unknown = {"unknown": float(registry.unknown_count)}
-    yield counter("sightgate_unknown_plugin_calls", "Executions that named no known plugin.", unknown)
-    said = "Records of waiting calls that could not be stored."
-    yield CounterMetricFamily("sightgate_lost_records", said, value=store.lost_records)
-    said = "Readers of server-sent events."
-    yield GaugeMetricFamily("sightgate_event_streams", said, value=events.watchers)

@@ -154,13 +154,12 @@ class JobDispatcher:
 
     async def _find_waiting(self, room: int) -> Collection[str]:
         """Return the plugins that jobs wait for: those of new jobs and, every other time at least, all."""
-        if room > 0:
-            fresh = self._expected.union(self._fresh.values())
-            self._expected.clear()
-            self._fresh.clear()
-            if fresh and self._looked:
-                self._looked = False
-                return fresh
+        fresh = self._expected.union(self._fresh.values())
+        self._expected.clear()
+        self._fresh.clear()
+        if room > 0 and fresh and self._looked:
+            self._looked = False
+            return fresh
         self._looked = True
         outlook = await self._store.outlook()
         if not self._is_due():  # what has become due meanwhile is not what comes next
