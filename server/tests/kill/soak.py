@@ -1,6 +1,6 @@
 """``make soak``: the kill test for as long as is asked, on one kind of stores or on all by turns.
 
-    make soak ARGS="--minutes 30"                          all, by turns of five minutes, new seeds
+    make soak ARGS="--minutes 30"                          all, by turns of five minutes at most, new seeds
     make soak ARGS="--on postgres --seed 7 --minutes 0.5"  what a failure told
 
 Ends with status 1 at the first run with a fault; its folder is kept.
@@ -32,7 +32,8 @@ def main() -> None:
     until = time.monotonic() + 60 * asked.minutes
     turn = 0
     while (left := until - time.monotonic()) > 0:
-        seconds = 60 * asked.minutes if asked.seed else min(left, TURN_S)
+        share = 60 * asked.minutes / len(stores)
+        seconds = 60 * asked.minutes if asked.seed else min(left, share, TURN_S)
         _turn(Plan(stores[turn % len(stores)], seconds, asked.seed or secrets.token_hex(4)))
         turn += 1
         if asked.seed and turn == len(stores):
