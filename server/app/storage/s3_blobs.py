@@ -43,7 +43,8 @@ class S3Blobs:
     """A `Blobs` in a bucket, each at PREFIX/DIGEST. Credentials come from the ``AWS_…`` variables, or from the machine.
 
     What S3 has answered is durable. An object store cannot delete on a condition of time: `delete` looks first, so a
-    blob that is put again within the milliseconds between may be lost. A collector's grace time is what protects it.
+    blob that is put again within the milliseconds between, or while the store hangs with the deletion, may be lost.
+    A collector's grace time is what protects it.
     """
 
     def __init__(self, store: S3Store, timeout_s: float) -> None:

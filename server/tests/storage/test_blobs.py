@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.s3_server import CREDENTIALS, S3Server, s3_server
+from support.s3_server import BUCKET, CREDENTIALS, S3Server, s3_server
 
 from app.storage.blobs import Blobs, collect_garbage, open_blobs
 from app.storage.errors import BlobMissing, StorageClosed, StorageError
 
 LATER = timedelta(hours=1)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +196,25 @@ async def test_a_store_that_refuses_says_so_when_it_is_checked(s3: S3Server, mon
     assert "blob store" in (await away.check() or "")
     await reachable.close()
     await away.close()
+
+
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "503 Slow Down", "403 Forbidden"])
+async def test_a_store_that_answers_with_faults_is_a_failure_of_the_storage(
+    status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_credentials(monkeypatch)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = open_blobs(f"s3://{BUCKET}?endpoint=http://127.0.0.1:{port}", timeout_s=3)
+        for question in (store.put(b"x"), store.get("a" * 64), store.delete("a" * 64), anext(store.older_than(LATEST))):
+            with pytest.raises(StorageError, match="the blob store"):
+                await question
+        assert "the blob store" in (await store.check() or "")
+        await store.close()
