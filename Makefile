@@ -62,7 +62,7 @@ test: setup page-where-node-is ## all tests
 	@$(call with_node,cd web-ui && npm test --silent,THE PAGE IS NOT TESTED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-soak: setup ## servers, workers and databases killed while clients act; options: ARGS="--minutes 30 --on postgres --seed X"
+soak: setup ## servers, workers and databases killed, buckets stopped, while clients act; options: ARGS="--minutes 30 --on postgres --seed X"
 	PYTHONPATH=server/tests $(BIN)/python -m kill.soak $(ARGS)
 
 check: setup ## lint, types, import contracts, scanner

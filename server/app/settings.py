@@ -44,6 +44,13 @@ class Settings(BaseSettings):
         description="Where inputs and large results are kept: a folder, or "
         "`s3://BUCKET/PREFIX?endpoint=URL&region=NAME`. Unset: `blobs` in the data folder.",
     )
+    blob_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        le=300,
+        description="How long a bucket may be silent before what is asked of it fails, seconds. For each 250 kB of a"
+        " blob it has a second more.",
+    )
     image_urls: Literal["off", "on"] = Field("off", description="Whether images named by `image_url` are fetched.")
     image_url_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest fetch of an image, seconds in all.")
     image_url_max_bytes: int | None = Field(

@@ -1,5 +1,6 @@
 """The composition root: the only place that builds services and hands them to each other."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
@@ -122,8 +123,11 @@ class Sightgate:
     async def readiness(self) -> Readiness:
         """Return whether calls can be served, and why not."""
         reasons = []
-        if (trouble := await self.store.check()) is not None:
-            reasons.append(f"the job store: {trouble}")
+        of_jobs, of_blobs = await asyncio.gather(self.store.check(), self.blobs.check())
+        if of_jobs is not None:
+            reasons.append(f"the job store: {of_jobs}")
+        if of_blobs is not None:
+            reasons.append(of_blobs)
         if self.job_execution.draining:
             reasons.append("the server is stopping")
         elif not self.job_execution.dispatching:
@@ -161,7 +165,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         registry, tool_runner, home, rules=_admission_rules(settings), observer=metrics
     )
     remote_images, webhooks = _remote_images(settings, metrics), _webhooks(settings, store, metrics)
-    blobs, events = open_blobs(settings.blob_url or data / "blobs"), JobEvents()
+    blobs, events = open_blobs(settings.blob_url or data / "blobs", settings.blob_timeout_s), JobEvents()
     results = JobResults(blobs, settings.large_result_bytes)
 
     def why_not(plugin: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from app.storage.folder_blobs import FolderBlobs
 
 S3_SCHEME = "s3://"
+TIMEOUT_S = 10.0
 _ASKED_AT_ONCE = 500
 
 
@@ -40,21 +41,25 @@ class Blobs(Protocol):
         """Yield the digests of the blobs that were last put before ``moment``."""
         ...
 
+    async def check(self) -> str | None:
+        """Return why blobs cannot be reached now, None if they can. Asks a network; of a disk only its use tells."""
+        ...
+
     async def close(self) -> None:
         """Wait for what is under way. Everything asked later fails with `StorageClosed`."""
         ...
 
 
-def open_blobs(place: Path | str) -> Blobs:
+def open_blobs(place: Path | str, timeout_s: float = TIMEOUT_S) -> Blobs:
     """Return the blob store of a folder, or of ``s3://BUCKET/PREFIX?endpoint=…&region=…``.
 
-    Raises StorageError if the URL cannot be used.
+    ``timeout_s``: how long a store on the network may be silent. Raises StorageError if the URL cannot be used.
     """
     if isinstance(place, str) and place.startswith(S3_SCHEME):
         # Its library is an optional one, and half a second of a start.
         from app.storage.s3_blobs import S3Blobs
 
-        return S3Blobs.of_url(place)
+        return S3Blobs.of_url(place, timeout_s)
     return FolderBlobs(Path(place))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.images import PNG
 from support.running_server import Home, make_home, running
-from support.s3_server import BUCKET, s3_server
+from support.s3_server import BUCKET, CREDENTIALS, s3_server
 
 
 def _run_a_job(home: Home) -> None:
@@ -20,11 +20,10 @@ def _run_a_job(home: Home) -> None:
 
 
 def test_a_bucket_holds_inputs_and_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with s3_server() as endpoint:
-        url = f"s3://{BUCKET}/sightgate?endpoint={endpoint}"
-        _run_a_job(make_home(tmp_path, "answering", blob_url=url, large_result_bytes=0))
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with s3_server() as s3:
+        _run_a_job(make_home(tmp_path, "answering", blob_url=s3.url("sightgate"), large_result_bytes=0))
 
 
 def test_another_folder_holds_inputs_and_results(tmp_path: Path) -> None:

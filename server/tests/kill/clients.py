@@ -118,6 +118,8 @@ class Client(threading.Thread):
         self._send(submission, lambda key: self._ask("POST", "/v1/jobs/batch", json=body, key=key))
 
     def _new(self, jobs: int) -> tuple[Submission, bytes, dict[str, Any]]:
+        while not self._cluster.has_room.wait(0.1) and not self._stop_now.is_set():
+            pass
         chance = self._random
         self._made += 1
         tag = f"{self.name}-{self._made}"

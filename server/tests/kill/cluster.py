@@ -1,14 +1,16 @@
-"""The processes that are killed: servers on their own folders, and the database that they share, if they do."""
+"""The processes that are killed: servers on their own folders, and the stores that they share, if they do."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from support.postgres_server import PostgresServer
 from support.running_server import SERVE, Home, address_of, eventually, is_alive, living_descendants, make_home
+from support.s3_server import CREDENTIALS, S3Server, s3_server
 from support.stores import postgres_beside
 
 from kill.receiver import SECRET, Receiver
@@ -21,6 +23,8 @@ SETTINGS = {
     "quarantine_after": 1_000_000,
     "lease_s": LEASE_S,
     "drain_s": 2,
+    # Less than a bucket hangs at times.
+    "blob_timeout_s": 2,
     "large_result_bytes": 1024,
     "webhook_secret": SECRET,
     "webhook_timeout_s": 2,
@@ -103,15 +107,26 @@ class Member:
 
 
 class Cluster:
-    """All members, and their database."""
+    """All members, their database, and where their blobs lie. ``s3`` is what those lie in, if it is no folder.
+
+    ``has_room`` is set while few jobs wait: clients are quicker than workers, and each job has to end at last.
+    """
 
     def __init__(
-        self, members: Sequence[Member], blobs: Path, receiver: Receiver, postgres: PostgresServer | None = None
+        self,
+        members: Sequence[Member],
+        blobs: Path | str,
+        receiver: Receiver,
+        postgres: PostgresServer | None = None,
+        s3: S3Server | None = None,
     ) -> None:
         self.members = members
         self.blobs = blobs
         self.receiver = receiver
         self.postgres = postgres
+        self.s3 = s3
+        self.has_room = threading.Event()
+        self.has_room.set()
 
     @property
     def database(self) -> Path | str:
@@ -150,12 +165,40 @@ def sqlite_cluster(folder: Path, receiver: Receiver) -> Iterator[Cluster]:
 @contextlib.contextmanager
 def postgres_cluster(folder: Path, receiver: Receiver) -> Iterator[Cluster]:
     """Two servers that share a PostgreSQL and a folder of blobs."""
+    with _sharing(folder, folder / "blobs", receiver) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def s3_cluster(folder: Path, receiver: Receiver) -> Iterator[Cluster]:
+    """Two servers that share a PostgreSQL and a bucket, which can hang."""
+    with s3_server() as s3, _in_environment(CREDENTIALS), _sharing(folder, s3.url("kill"), receiver, s3) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def _sharing(folder: Path, blobs: Path | str, receiver: Receiver, s3: S3Server | None = None) -> Iterator[Cluster]:
     with postgres_beside() as postgres:
-        shared = {"database_url": postgres.url, "blob_url": folder / "blobs", "outbound_ports": receiver.port}
+        shared = {"database_url": postgres.url, "blob_url": blobs, "outbound_ports": receiver.port}
         homes = [make_home(folder / name, "toiling", **SETTINGS, **shared) for name in ("one", "two")]
-        cluster = Cluster([Member(home) for home in homes], folder / "blobs", receiver, postgres)
+        cluster = Cluster([Member(home) for home in homes], blobs, receiver, postgres, s3)
         with _ended(cluster):
             yield cluster
+
+
+@contextlib.contextmanager
+def _in_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Of this process, which reads the bucket at the end, and of all that it starts."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -163,6 +206,8 @@ def _ended(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     finally:
+        if cluster.s3 is not None:
+            cluster.s3.resume()
         for member in cluster.members:
             member.resume()
             member.kill()

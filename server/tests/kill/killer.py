@@ -6,13 +6,14 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kill.cluster import LEASE_S, Cluster, Member
 from kill.ledger import Ledger
 
 PAUSE_S = (0.1, 1.5)
 AWAY_S = (0.0, 0.5)
+BLOBS_AWAY_S = (0.5, 4.0)
 # Mostly something is killed that serves; at times what is still starting, or while something else is down.
 SERVES_FIRST = 0.7
 LONGEST_WAIT_S = 60.0
@@ -27,7 +28,8 @@ class Killer(threading.Thread):
         self._cluster = cluster
         self._ledger = ledger
         self._stop_now = stop
-        self.has_killed_server = False
+        self._killed_server = False
+        self._paused_blobs = cluster.s3 is None
         self.kinds: dict[str, Callable[[], None]] = {
             "a server is killed": self._kill_server,
             "a worker is killed": self._kill_worker,
@@ -39,6 +41,12 @@ class Killer(threading.Thread):
                 "the database is killed": self._kill_database,
                 "the database hangs": self._pause_database,
                 "a server hangs beyond its lease": self._pause_server,
+            }
+        if cluster.s3 is not None:
+            self.kinds |= {
+                "the blobs hang": self._pause_blobs,
+                "the blobs hang, and a server is killed": self._kill_server_without_blobs,
+                "the blobs hang, and a server is told to end": self._terminate_server_without_blobs,
             }
 
     def run(self) -> None:
@@ -57,6 +65,11 @@ class Killer(threading.Thread):
         finally:
             self._cluster.start_all()
 
+    @property
+    def has_done_its_work(self) -> bool:
+        """Whether a server was killed, and what can only hang has hung."""
+        return self._killed_server and self._paused_blobs
+
     def _wait_until_all_serve(self) -> None:
         until = time.monotonic() + LONGEST_WAIT_S
         while time.monotonic() < until and not all(member.serves for member in self._cluster.members):
@@ -66,7 +79,7 @@ class Killer(threading.Thread):
     def _kill_server(self) -> None:
         """Also while it starts, and recovers what the one before it left."""
         self._member().kill()
-        self.has_killed_server = True
+        self._killed_server = True
 
     def _terminate_server(self) -> None:
         member = self._member()
@@ -91,6 +104,31 @@ class Killer(threading.Thread):
         self._cluster.postgres.pause()
         time.sleep(self._random.uniform(0.5, 1.5))
         self._cluster.postgres.resume()
+
+    def _pause_blobs(self) -> None:
+        """At times longer than a server waits for them."""
+        with self._blobs_paused():
+            time.sleep(self._random.uniform(*BLOBS_AWAY_S))
+
+    def _kill_server_without_blobs(self) -> None:
+        """The next one starts, and takes over, while what it needs cannot be read."""
+        with self._blobs_paused():
+            self._kill_server()
+            self._cluster.launch_ended()
+            time.sleep(self._random.uniform(*BLOBS_AWAY_S))
+
+    def _terminate_server_without_blobs(self) -> None:
+        """It ends all the same, whatever it still had to write."""
+        with self._blobs_paused():
+            self._terminate_server()
+
+    @contextlib.contextmanager
+    def _blobs_paused(self) -> Iterator[None]:
+        assert self._cluster.s3 is not None
+        with self._cluster.s3.paused():
+            time.sleep(self._random.uniform(*AWAY_S))
+            yield
+        self._paused_blobs = True
 
     def _pause_server(self) -> None:
         """Others take its jobs over; when it goes on, it must not end them."""

@@ -1,6 +1,6 @@
-"""``make soak``: the kill test for as long as is asked, on one store or on both by turns.
+"""``make soak``: the kill test for as long as is asked, on one kind of stores or on all by turns.
 
-    make soak ARGS="--minutes 30"                          both, by turns of five minutes, new seeds
+    make soak ARGS="--minutes 30"                          all, by turns of five minutes at most, new seeds
     make soak ARGS="--on postgres --seed 7 --minutes 0.5"  what a failure told
 
 Ends with status 1 at the first run with a fault; its folder is kept.
@@ -23,7 +23,7 @@ TURN_S = 300.0
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="make soak", description=__doc__)
     arguments.add_argument("--minutes", type=float, default=20.0)
-    arguments.add_argument("--on", choices=[*CLUSTERS], help="one store only")
+    arguments.add_argument("--on", choices=[*CLUSTERS], help="one kind of stores only")
     arguments.add_argument("--seed", help="of the one run to do; without, each turn has a new one")
     asked = arguments.parse_args()
     # As Ctrl-C does: leave through the blocks that end the servers.
@@ -32,7 +32,8 @@ def main() -> None:
     until = time.monotonic() + 60 * asked.minutes
     turn = 0
     while (left := until - time.monotonic()) > 0:
-        seconds = 60 * asked.minutes if asked.seed else min(left, TURN_S)
+        share = 60 * asked.minutes / len(stores)
+        seconds = 60 * asked.minutes if asked.seed else min(left, share, TURN_S)
         _turn(Plan(stores[turn % len(stores)], seconds, asked.seed or secrets.token_hex(4)))
         turn += 1
         if asked.seed and turn == len(stores):

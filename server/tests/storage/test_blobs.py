@@ -8,18 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.s3_server import BUCKET, s3_server
+from support.s3_server import BUCKET, CREDENTIALS, S3Server, s3_server
 
 from app.storage.blobs import Blobs, collect_garbage, open_blobs
 from app.storage.errors import BlobMissing, StorageClosed, StorageError
 
 LATER = timedelta(hours=1)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    with s3_server() as endpoint:
-        yield endpoint
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -29,12 +30,15 @@ async def blobs(
     if request.param == "folder":
         store = open_blobs(tmp_path / "deep" / "blobs")
     else:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        endpoint = request.getfixturevalue("s3_endpoint")
-        store = open_blobs(f"s3://{BUCKET}/{tmp_path.name}?endpoint={endpoint}")
+        _set_credentials(monkeypatch)
+        store = open_blobs(request.getfixturevalue("s3").url(tmp_path.name))
     yield store
     await store.close()
+
+
+def _set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
 
 
 async def _digests(blobs: Blobs, older_than: datetime) -> set[str]:
@@ -138,11 +142,79 @@ def test_a_url_that_names_no_bucket_or_holds_a_secret_is_refused(url: str) -> No
 
 
 async def test_a_bucket_that_is_not_there_is_a_failure_of_the_storage(
-    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    store = open_blobs(f"s3://other?endpoint={s3_endpoint}")
+    _set_credentials(monkeypatch)
+    store = open_blobs(f"s3://other?endpoint={s3.endpoint}")
     with pytest.raises(StorageError, match="no such bucket"):
         await store.put(b"x")
     await store.close()
+
+
+SILENT = "does not answer"
+
+
+async def test_a_store_that_hangs_fails_each_question_in_time_however_many_wait(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_credentials(monkeypatch)
+    store = open_blobs(s3.url(tmp_path.name), timeout_s=0.5)
+    digest = await store.put(b"before")
+    with s3.paused():
+        # Each round of those that find room takes half a second: one after the other they would take half a minute.
+        async with asyncio.timeout(15):
+            questions = [store.put(b"%d" % number) for number in range(1000)]
+            answers = await asyncio.gather(
+                *questions,
+                store.get(digest),
+                store.delete(digest),
+                store.put_many([b"a", b"b"]),
+                return_exceptions=True,
+            )
+        assert {(type(answer), SILENT in str(answer)) for answer in answers} == {(StorageError, True)}
+        assert SILENT in (await store.check() or "")
+    assert await store.put(b"after") == hashlib.sha256(b"after").hexdigest()
+    assert await store.check() is None
+    await store.close()
+
+
+async def test_whoever_waits_for_room_waits_as_long_as_others_are_answered(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_credentials(monkeypatch)
+    # Together they take the store longer than each alone may.
+    store = open_blobs(s3.url(tmp_path.name), timeout_s=3.0)
+    many = [b"%d" % number for number in range(1500)]
+    assert len(await store.put_many(many)) == len(many)
+    await store.close()
+
+
+async def test_a_store_that_refuses_says_so_when_it_is_checked(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    _set_credentials(monkeypatch)
+    reachable, away = open_blobs(s3.url()), open_blobs("s3://bucket?endpoint=http://127.0.0.1:1", timeout_s=0.5)
+    assert await reachable.check() is None
+    assert "blob store" in (await away.check() or "")
+    await reachable.close()
+    await away.close()
+
+
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "503 Slow Down", "403 Forbidden"])
+async def test_a_store_that_answers_with_faults_is_a_failure_of_the_storage(
+    status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_credentials(monkeypatch)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = open_blobs(f"s3://{BUCKET}?endpoint=http://127.0.0.1:{port}", timeout_s=3)
+        for question in (store.put(b"x"), store.get("a" * 64), store.delete("a" * 64), anext(store.older_than(LATEST))):
+            with pytest.raises(StorageError, match="the blob store"):
+                await question
+        assert "the blob store" in (await store.check() or "")
+        await store.close()

@@ -1,5 +1,6 @@
 """An S3-compatible server as a real process on loopback."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import httpx
 from support.running_server import eventually
 
 BUCKET = "bucket"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 # The server says in its log which port it took.
 _SERVE = """
@@ -23,9 +25,37 @@ server.stop()
 """
 
 
+class S3Server:
+    """A running server. It holds all in memory, so it can hang, but not be killed and come back."""
+
+    def __init__(self, endpoint: str, process: "subprocess.Popen[bytes]") -> None:
+        self.endpoint = endpoint
+        self._process = process
+
+    def pause(self) -> None:
+        """Let it answer nothing, though its connections stay."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it hang until the block ends."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
+
+    def url(self, prefix: str = "") -> str:
+        """Return a `SIGHTGATE_BLOB_URL` below the bucket."""
+        return f"s3://{BUCKET}/{prefix}?endpoint={self.endpoint}"
+
+
 @contextmanager
-def s3_server() -> Iterator[str]:
-    """Run a server with one empty bucket until the block ends; gives its endpoint."""
+def s3_server() -> Iterator[S3Server]:
+    """Run a server with one empty bucket until the block ends; whoever asks it in it has `CREDENTIALS`."""
     with subprocess.Popen(
         [sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -34,7 +64,7 @@ def s3_server() -> Iterator[str]:
         try:
             endpoint = f"http://127.0.0.1:{int(process.stdout.readline())}"
             eventually(lambda: _make_bucket(endpoint), "bucket")
-            yield endpoint
+            yield S3Server(endpoint, process)
         finally:
             process.stdin.close()
             process.kill()

@@ -428,7 +428,7 @@ export interface paths {
         };
         /**
          * Can calls be served?
-         * @description Ready: the store is open, durable jobs are taken up, all plugins are looked at.
+         * @description Ready: the stores can be reached, durable jobs are taken up, all plugins are looked at.
          */
         get: operations["ready_health_ready_get"];
         put?: never;

@@ -29,7 +29,7 @@ def health_router(readiness: Callable[[], Awaitable[Readiness]], metrics: Metric
     )
     @router.head("/health/ready", include_in_schema=False)
     async def ready() -> Response:
-        """Ready: the store is open, durable jobs are taken up, all plugins are looked at."""
+        """Ready: the stores can be reached, durable jobs are taken up, all plugins are looked at."""
         now = await readiness()
         body = {"ready": now.ready, "reasons": list(now.reasons), "plugins": dict(now.plugins)}
         return Json(body, 200 if now.ready else 503)

@@ -19,6 +19,7 @@ from app.services.execution.job_inputs import JobInputs
 from app.services.execution.job_outcome import JobOutcome, answered_call, as_ended, ended_call, faulty
 from app.services.execution.next_attempt import NextAttempt
 from app.services.execution.plugin_execution_service import PluginExecutionService
+from app.services.execution.storage_rest import StorageRest
 from app.services.job_events import JobEvents
 from app.services.job_results import JobResults
 from app.storage.errors import BlobCorrupt, BlobMissing, JobMissing, LeaseLost, NotStorable, StorageError
@@ -29,8 +30,6 @@ log = structlog.get_logger("sightgate.jobs")
 
 # Between two tries to write down how a job ended.
 FIRST_REST_S, LONGEST_REST_S = 0.1, 5.0
-# Before a job whose input could not be read is tried again.
-STORAGE_REST = timedelta(seconds=2)
 
 
 class Fate(Enum):
@@ -90,6 +89,7 @@ class JobRuns:
         self._on_ran = on_ran
         self._on_ended = on_ended
         self._next_attempt = NextAttempt(store, plugins)
+        self._storage_rest = StorageRest()
         self._runs: dict[str, Run] = {}
         self._last: dict[str, Run] = {}
         self._loading: Counter[str] = Counter()
@@ -196,7 +196,8 @@ class JobRuns:
             return await self._settle(run, outcome)
         except StorageError as failed:  # its input cannot be read now: the disk or the network is away
             log.error("a job cannot be run now", job=job.id, reason=str(failed))
-            await self._put_back(run, "interrupted", "storage_unavailable", datetime.now(UTC) + STORAGE_REST)
+            again_at = datetime.now(UTC) + timedelta(seconds=self._storage_rest.failed())
+            await self._put_back(run, "interrupted", "storage_unavailable", again_at)
             return None
         except Exception as fault:  # the dispatcher's boundary: a fault of ours in one job must not stop the others
             log.exception("a job could not be run", job=job.id)
@@ -217,6 +218,7 @@ class JobRuns:
         try:
             try:
                 payload = await self._inputs.payload_of(job)
+                self._storage_rest.over()
             except (BlobMissing, BlobCorrupt) as lost:
                 log.error("a job's input is lost", job=job.id, reason=str(lost))
                 return faulty(job, lost)
