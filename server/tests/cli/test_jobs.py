@@ -136,6 +136,18 @@ def test_following_a_job_that_fails_exits_with_a_failure(served):
     assert "plugin_failed" in ended.out
 
 
+def test_following_a_job_is_ended_by_the_end_of_the_server_and_says_so(cli, read_until, end):
+    cli.variables["SIGHTGATE_DRAIN_S"] = "0"
+    with cli.serving() as server:
+        (job_id,) = submitted(cli, "a.png", "-p", "slow")
+        following = cli.start("jobs", "events", job_id)
+        read_until(following, "RUNNING")
+        end(server.process)
+        _, err = following.communicate(timeout=60)
+    assert following.returncode == 1
+    assert err == "sightgate: the server stopped before the job had ended; the job goes on with the next one\n"
+
+
 def test_nothing_can_be_followed_where_no_server_runs(cli):
     (job_id,) = submitted(cli, "a.png", "-p", "sizes")
     ended = cli.run("jobs", "events", job_id)
