@@ -52,6 +52,16 @@ def test_a_page_of_a_job_says_when_it_started_and_no_more_than_holds(served):
     assert [line for line in lines if line != line.rstrip()] == []
 
 
+def test_a_job_waits_from_its_acceptance_and_not_only_for_a_worker(served):
+    (job_id,) = submitted(served, "a.png", "-p", "sizes", "--delay", "1.5")
+    assert served.run("jobs", "events", job_id).code == 0
+    job = job_of(served, job_id)
+    assert job["waiting_ms"] < 1_500
+    lines = [line.split() for line in served.run("jobs", "show", job_id).out.splitlines()]
+    ((waited, unit),) = [words[1:] for words in lines if words[:1] == ["waited"]]
+    assert (float(waited) >= 1.5, unit) == (True, "s")
+
+
 def test_a_submission_that_is_refused_is_one_line(either):
     ended = either.run("jobs", "submit", "a.png", "-p", "nobody")
     assert (ended.code, ended.line) == (1, "sightgate: a.png: there is no plugin 'nobody'; GET /v1/plugins lists them")
