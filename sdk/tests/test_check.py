@@ -218,7 +218,41 @@ def test_what_is_not_there_is_bad_usage_in_one_line(capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().err
     assert "gone.py is no file" in shown
     assert shown.count("\n") == 1
-    assert main([str(tmp_path), "--image", str(tmp_path / "gone.png")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["."], ". is no package folder: it has no __init__.py"),
+        (["text.txt"], "text.txt is no Python file"),
+        (["good.py", "--image", "gone.png"], "gone.png cannot be read: No such file"),
+        (["good.py", "--image", "."], ". cannot be read: Is a directory"),
+        (["good.py", "--image", "text.txt"], "text.txt is no image"),
+        (["good.py", "--options", "{"], "argument --options: this is not JSON: "),
+        (["good.py", "--options", '{"most": NaN}'], "argument --options: this is not JSON: NaN"),
+        (["good.py", "--options", f'{{"most": {"9" * 5000}}}'], "argument --options: this is not JSON: "),
+        (["good.py", "--options", "[3]"], "argument --options: this must be a JSON object"),
+        (["good.py", "--config", "3"], "argument --config: this must be a JSON object"),
+        (["good.py", "--options"], "argument --options: expected one argument"),
+        (["good.py", "--frob"], "unrecognized arguments: --frob"),
+        ([], "the following arguments are required: PATH"),
+    ],
+)
+def test_a_call_that_cannot_be_made_is_bad_usage_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: list[str],
+    says: str,
+) -> None:
+    (tmp_path / "good.py").write_text(GOOD)
+    (tmp_path / "text.txt").write_text("text")
+    monkeypatch.chdir(tmp_path)
+    assert main(given) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"sightgate.check: {says}")
+    assert shown.err.count("\n") == 1
 
 
 def test_a_module_and_class_are_named_like_an_entry_point() -> None:

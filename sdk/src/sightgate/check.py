@@ -5,6 +5,7 @@ worker does it, in a process of its own; what a caller would be told is what is 
 """
 
 import argparse
+import importlib.util
 import json
 import struct
 import sys
@@ -12,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from sightgate.check_process import run_in_process, tell
 from sightgate.errors import SightgateError, Unavailable
@@ -21,7 +22,7 @@ from sightgate.loading import check_requirements, describe, load_classes, load_p
 from sightgate.manifest import Source
 from sightgate.plugin import Plugin
 from sightgate.protocol import INPUT
-from sightgate.testing import call_once, guess_mime_type
+from sightgate.testing import NO_IMAGE, call_once, guess_mime_type
 
 # What the process of the check is given beside the command's own arguments.
 _FINDINGS_TO = "--findings-to"
@@ -126,9 +127,13 @@ def sample_png(width: int = 64, height: int = 48) -> bytes:
 
 
 def source_of(text: str) -> Source:
-    """Return the source that a path or ``module:Class`` names. Raises SightgateError if there is nothing there."""
+    """Return the source that a path or ``module:Class`` names. Raises SightgateError if no plugin can be there."""
     path = Path(text)
     if path.exists():
+        if path.is_dir() and not (path / "__init__.py").exists():
+            raise SightgateError(f"{text} is no package folder: it has no __init__.py")
+        if path.is_file() and importlib.util.spec_from_file_location("plugin", path) is None:
+            raise SightgateError(f"{text} is no Python file")
         return Source("path", str(path.resolve()), path.stem)
     if ":" in text:
         return Source("entry_point", text, text.rpartition(":")[2].lower())
@@ -163,11 +168,11 @@ class _Report:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns 0 if all holds, 1 if something does not, 2 for bad usage."""
     given = sys.argv[1:] if arguments is None else arguments
-    asked = _parser().parse_args(given)
     try:
-        image = asked.image.read_bytes() if asked.image else sample_png()
+        asked = _parser().parse_args(given)
+        image = _image_of(asked.image) if asked.image else sample_png()
         source = source_of(asked.source)
-    except (OSError, SightgateError) as wrong:
+    except SightgateError as wrong:
         sys.stderr.write(f"sightgate.check: {wrong}\n")
         return 2
     if asked.findings_to is not None:
@@ -184,14 +189,46 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if report.faults else 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that leaves it to its caller to tell what is wrong."""
+
+    def error(self, message: str) -> Never:
+        raise SightgateError(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sightgate.check", description="Run plugins against their own contract.")
+    parser = _Parser(prog="sightgate.check", description="Run plugins against their own contract.")
     parser.add_argument("source", metavar="PATH", help="a plugin file, a package folder, or module:Class")
     parser.add_argument("--image", type=Path, help="an image to call with; a small PNG is made if not given")
-    parser.add_argument("--options", type=json.loads, default={}, help="options as JSON")
-    parser.add_argument("--config", type=json.loads, default={}, help="configuration for load() as JSON")
+    parser.add_argument("--options", type=_json_object, default={}, help="options as JSON")
+    parser.add_argument("--config", type=_json_object, default={}, help="configuration for load() as JSON")
     parser.add_argument(_FINDINGS_TO, type=int, help=argparse.SUPPRESS)
     return parser
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, parse_constant=_no_json)
+    except (ValueError, RecursionError) as broken:
+        raise argparse.ArgumentTypeError(f"this is not JSON: {broken}") from broken
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError('this must be a JSON object, such as {"most": 3}')
+    return value
+
+
+def _no_json(constant: str) -> Never:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _image_of(file: Path) -> bytes:
+    """Return the bytes of an image. Raises SightgateError for what the server would not hand to any plugin."""
+    try:
+        image = file.read_bytes()
+    except OSError as refused:
+        raise SightgateError(f"{file} cannot be read: {refused.strerror}") from refused
+    if guess_mime_type(image) == NO_IMAGE:
+        raise SightgateError(f"{file} is no image: it must be JPEG, PNG, WebP, BMP, GIF or TIFF")
+    return image
 
 
 if __name__ == "__main__":

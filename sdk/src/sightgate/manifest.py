@@ -1,6 +1,5 @@
 """What a plugin says of itself, as data: its name, version, limits, permissions and schemas."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,7 +47,7 @@ class Limits:
             if name not in _LIMIT_RANGES:
                 raise ManifestError(f"limits has no {name!r}; it has {', '.join(_LIMIT_RANGES)}")
             kind, low, high = _LIMIT_RANGES[name]
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not low <= value <= high or (kind is int and value != int(value)):
                 raise ManifestError(f"limits.{name} must be {kind.__name__} from {low} to {high}, not {value!r:.60}")
         return cls(**{name: _LIMIT_RANGES[name][0](value) for name, value in data.items()})

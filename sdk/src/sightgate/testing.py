@@ -20,6 +20,7 @@ _MAGIC = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
+NO_IMAGE = "application/octet-stream"
 
 
 class PluginFailed(SightgateError):
@@ -68,10 +69,10 @@ def manifest_of(plugin: Runnable | type) -> Manifest:
 
 
 def guess_mime_type(data: bytes) -> str:
-    """Return the type that the first bytes tell, or ``application/octet-stream``."""
+    """Return the type that the first bytes tell, or ``NO_IMAGE``."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    return next((mime_type for magic, mime_type in _MAGIC if data.startswith(magic)), "application/octet-stream")
+    return next((mime_type for magic, mime_type in _MAGIC if data.startswith(magic)), NO_IMAGE)
 
 
 def _error_of(failure: Failure) -> SightgateError:

@@ -1,6 +1,5 @@
 """Read a request's body within the limit, and turn it into an AnalysisRequest."""
 
-import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -204,7 +203,7 @@ async def read_raw_image(request: Request, limit: int, image_url: str | None) ->
 def _raw_parameters(query_string: bytes) -> tuple[str, str, float | None, str | None]:
     """Return plugin, options as text, time limit, and image URL. Callers send the same few again and again."""
     query = read_query(query_string, RAW_FIELDS)
-    timeout_s = timeout_of(query.get("timeout_s"))
+    timeout_s = timeout_text(query.get("timeout_s"))
     return query.get("plugin", ""), query.get("options", ""), timeout_s, query.get("image_url")
 
 
@@ -246,7 +245,7 @@ async def request_from_form(form: FormData) -> AnalysisRequest:
     """Return the request that a form describes; parts that are none of its own are left alone."""
     image = await _form_image(form)
     options = options_text(form_text(form, "options"))
-    timeout_s = timeout_of(form_text(form, "timeout_s") or None)
+    timeout_s = timeout_text(form_text(form, "timeout_s") or None)
     return AnalysisRequest(form_text(form, "plugin"), image, options, timeout_s=timeout_s)
 
 
@@ -318,16 +317,29 @@ def options_of(value: object) -> dict[str, Any]:
     return value
 
 
+def timeout_text(text: str | None) -> float | None:
+    """Return a time limit given as text. Raises RequestError."""
+    if text is None:
+        return None
+    try:
+        return timeout_of(float(text))
+    except ValueError:
+        raise _no_timeout() from None
+
+
 def timeout_of(value: object) -> float | None:
-    """Return a time limit in seconds, given as a number or as text. Raises RequestError."""
+    """Return a time limit in seconds, given as a JSON number. Raises RequestError."""
     if value is None:
         return None
-    with contextlib.suppress(TypeError, ValueError):
-        seconds = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else 0.0
-        if 0 < seconds <= MAX_TIMEOUT_S:
-            return seconds
+    # Compared before it is converted: JSON's whole numbers may be larger than any float.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_TIMEOUT_S:
+        return float(value)
+    raise _no_timeout()
+
+
+def _no_timeout() -> RequestError:
     said = f"timeout_s must be a number of seconds above 0, at most {MAX_TIMEOUT_S}"
-    raise RequestError("malformed_request", said, field="timeout_s")
+    return RequestError("malformed_request", said, field="timeout_s")
 
 
 def unsupported(kind: str, instead: str) -> RequestError:

@@ -27,7 +27,9 @@ from app.api.body import (
     request_from,
     request_from_form,
     take_json,
+    text_of,
     timeout_of,
+    timeout_text,
     unsupported,
     upload_of,
 )
@@ -70,7 +72,7 @@ async def read_job(request: Request, limit: int) -> tuple[AnalysisRequest, JobTe
     if kind.startswith("image/") or kind in ("", "application/octet-stream"):
         query = read_query(request.scope["query_string"], RAW_FIELDS | TERMS, REPEATABLE)
         terms = terms_from(_from_text(query, query.getlist("after")), key)
-        options, timeout_s = options_text(query.get("options", "")), timeout_of(query.get("timeout_s"))
+        options, timeout_s = options_text(query.get("options", "")), timeout_text(query.get("timeout_s"))
         image = await read_raw_image(request, limit, query.get("image_url"))
         return AnalysisRequest(query.get("plugin", ""), image, options, timeout_s=timeout_s), terms
     raise unsupported(kind, f"send {JSON}, {MULTIPART}, or an image with its own type, such as image/jpeg")
@@ -122,6 +124,7 @@ def _batch_from(data: Mapping[str, Any]) -> BatchRequest:
 def _image_from(number: int, data: Mapping[str, Any]) -> EncodedImage | RemoteImage:
     try:
         check_fields(data, IMAGE_FIELDS)
+        text_of(data, "name")  # not kept, but of its type all the same
         return image_from(data)
     except RequestError as refused:
         raise refused.of_image(number) from None
@@ -132,7 +135,7 @@ async def _batch_from_form(form: FormData) -> BatchRequest:
         [str(name) for name in form.getlist("plugin")],
         [await upload_of(part) for part in form.getlist("image")],
         _options_by_plugin(options_text(form_text(form, "options"))),
-        timeout_s=timeout_of(form_text(form, "timeout_s") or None),
+        timeout_s=timeout_text(form_text(form, "timeout_s") or None),
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,8 +51,9 @@ def sightgate(
     """Runs image-analysis plugins behind one governed gate."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 something failed, 2 bad usage, 130 interrupted."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code, as ``main`` does, which calls this."""
+    _open_closed_streams()
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="sightgate", standalone_mode=False)
         sys.stdout.flush()
@@ -59,13 +61,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _use_our_words(failed)
         sys.stderr.write(f"sightgate: {failed.format_message()}{_hint(failed)}\n")
         return failed.exit_code
-    except BrokenPipeError:
-        # The reader has gone (`| head`). Python would flush the dead pipe once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except typer.Abort:
         return FAILED
+    except OSError as failed:
+        if not isinstance(failed, BrokenPipeError):  # the reader has gone (`| head`), as it may
+            where = f" ({failed.filename})" if failed.filename is not None else ""
+            sys.stderr.write(f"sightgate: {failed.strerror or failed}{where}\n")
+        _drop_output()
+        return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where a standard stream was closed (`>&-`), before another file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (it stays open as long as the program runs)
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere: Python would try once more at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _use_our_words(failed: typer.TyperException) -> None:

@@ -93,13 +93,15 @@ def _safe(settings: Settings) -> Finding:
 
 def _data_folder(folder: Path) -> Finding:
     place = _nearest(folder)
+    elsewhere = f"sightgate serve --data-dir {shlex.quote(str(Path.home() / 'sightgate'))}"
+    if folder.exists() and not folder.is_dir():
+        return Finding("data folder", Verdict.MISSING, f"{folder} is a file", elsewhere)
     said = str(folder.resolve()) if place == folder else f"{folder.resolve()} will be made"
     try:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as refused:
-        mend = f"sightgate serve --data-dir {shlex.quote(str(Path.home() / 'sightgate'))}"
-        return Finding("data folder", Verdict.MISSING, f"{place} cannot be written: {refused.strerror}", mend)
+        return Finding("data folder", Verdict.MISSING, f"{place} cannot be written: {refused.strerror}", elsewhere)
     return Finding("data folder", Verdict.OK, said)
 
 
@@ -156,7 +158,8 @@ def _plugins_dir(folder: Path | None) -> Finding:
     try:
         check_plugins_dir(folder)
     except CliError as refused:
-        mend = f"mkdir -p {shlex.quote(str(folder))}"
+        name = shlex.quote(str(folder))
+        mend = f"ls -ld {name}" if folder is not None and folder.exists() else f"mkdir -p {name}"
         return Finding("plugin folder", Verdict.MISSING, refused.message.partition(";")[0], mend)
     return Finding("plugin folder", Verdict.OK, str(folder) if folder is not None else "none is set")
 

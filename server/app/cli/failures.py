@@ -16,7 +16,6 @@ import typer
 
 BAD_USAGE = 2
 FAILED = 1
-INTERRUPTED = 130
 
 
 class CliError(typer.TyperException):

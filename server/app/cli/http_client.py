@@ -22,6 +22,13 @@ class HttpClient:
             response = await self._http.request(method, path, **how)
         return self._read(response)
 
+    async def greet(self) -> None:
+        """Raise CliError if what answers is no Sightgate, or wants another key."""
+        with self._told():
+            response = await self._http.get("/v1/server")
+        if "max_body_bytes" not in self._read(response):
+            raise self._stranger(response)
+
     @asynccontextmanager
     async def lines(self, path: str, **how: Any) -> AsyncIterator[AsyncIterator[str]]:
         """Read the answer of a route line by line, as it comes. Raises as `ask` does."""
@@ -51,9 +58,10 @@ class HttpClient:
             raise self._stranger(response)
         if response.is_success:
             return answer
-        if not isinstance(answer.get("detail"), Mapping):
+        error = answer.get("detail")
+        if not isinstance(error, Mapping) or not isinstance(error.get("details"), Mapping):
             raise self._stranger(response)
-        raise Refused(answer["detail"])
+        raise Refused(error)
 
     def _stranger(self, response: httpx.Response) -> CliError:
         return CliError(f"what answers at {self._http.base_url} is no Sightgate (HTTP {response.status_code})")

@@ -21,22 +21,27 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 @asynccontextmanager
 async def connect(address: str, key: str | None) -> AsyncIterator["OverHttp"]:
-    """Talk to the server at ``address``. The gate's own limits end every call, so reading has no time limit here."""
+    """Talk to the server at ``address``. The gate's own limits end every call, so reading has no time limit here.
+
+    Raises CliError if that is no Sightgate.
+    """
     headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
     timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
     # No proxy of the environment: the server is on this machine.
     async with httpx.AsyncClient(
         base_url=_reachable(address), headers=headers, timeout=timeout, trust_env=False
     ) as http:
-        yield OverHttp(http)
+        client = HttpClient(http)
+        await client.greet()
+        yield OverHttp(client)
 
 
 class OverHttp:
     """A Backend over Sightgate's HTTP API."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._client = HttpClient(http)
-        self.jobs = JobsOverHttp(self._client)
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+        self.jobs = JobsOverHttp(client)
 
     async def analyze(self, plugin: str, image: bytes, options: JsonObject) -> Analysis:
         """Send the image as a raw body. A failure of the image or the plugin is in the answer."""

@@ -1,6 +1,7 @@
 """What commands show to people, as Rich renderables. No text of a plugin is read as markup."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -170,7 +171,7 @@ def job_page(job: JsonObject) -> RenderableType:
         "created": local_time(job["created_at"]),
         "started": local_time(job["started_at"]),
         "ended": local_time(job["ended_at"]),
-        "waited": milliseconds(job["waiting_ms"]),
+        "waited": milliseconds(_waited_ms(job)),
         "ran": milliseconds(job["running_ms"]),
         "attempt": str(job["attempt"]),
         **_terms(job),
@@ -183,6 +184,17 @@ def job_page(job: JsonObject) -> RenderableType:
     if job["result"]:
         parts += [Text("result", "cyan"), Padding(tree(job["result"]), (0, 0, 0, 2))]
     return Group(*parts)
+
+
+def _waited_ms(job: JsonObject) -> float | None:
+    """Return how long a job waited before it ran: until it was claimed, and then for a worker.
+
+    None if it has not begun, and after a second attempt, before which it ran and rested.
+    """
+    if job["started_at"] is None or job["attempt"] > 1:
+        return None
+    claimed_after = datetime.fromisoformat(job["started_at"]) - datetime.fromisoformat(job["created_at"])
+    return max(0.0, claimed_after.total_seconds() * 1000) + (job["waiting_ms"] or 0.0)
 
 
 def _terms(job: JsonObject) -> dict[str, str | Text]:

@@ -15,8 +15,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.connection_limit import limited_to
+from app.cli import INTERRUPTED
 from app.cli.descriptors import most_connections, raise_limit
-from app.cli.failures import INTERRUPTED, CliError, in_use, told_clearly
+from app.cli.failures import CliError, in_use, told_clearly
 from app.cli.listening import BACKLOG, listen, port_of, url_of
 from app.observability.logs import configure_logs
 from app.settings import Settings, UnsafeSettings, check_safe, unknown_variables

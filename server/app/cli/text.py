@@ -43,10 +43,17 @@ def number(value: float) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a time in milliseconds, in seconds where it is long."""
+    """Return a time in milliseconds; in seconds, or its two largest units, where it is long: 3 min 5 s, 4 d 3 h."""
     if value is None:
         return "-"
-    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.1f} ms"
+    if value < 60_000:
+        return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.1f} ms"
+    rest, parts = round(value / 1000), []
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        amount, rest = divmod(rest, seconds)
+        parts.append((amount, unit))
+    first = next(place for place, (amount, _) in enumerate(parts) if amount)
+    return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount)
 
 
 def local_time(iso: str | None) -> str:

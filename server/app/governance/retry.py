@@ -59,10 +59,8 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         """Raise ValueError, with a sentence for the caller, for a number out of range or an unknown error code."""
-        for name, (least, most) in _NUMBERS.items():
-            value = getattr(self, name)
-            if not least <= value <= most:  # false for NaN too
-                raise ValueError(f"{name} must be {least:g} to {most:g}")
+        for name in _NUMBERS:
+            _check_range(name, getattr(self, name))
         unknown = sorted(self.codes - ERROR_CODES.keys())
         if unknown:
             raise ValueError(f"there is no error code {unknown[0][:64]!r}")
@@ -121,7 +119,14 @@ def _read(name: str, value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number")
     if name != "max_attempts":
+        _check_range(name, value)  # before it is converted: a whole number may be larger than any float
         return float(value)
     if not isinstance(value, int):
         raise ValueError("max_attempts must be a whole number")
     return value
+
+
+def _check_range(name: str, value: float) -> None:
+    least, most = _NUMBERS[name]
+    if not least <= value <= most:  # false for NaN too
+        raise ValueError(f"{name} must be {least:g} to {most:g}")

@@ -98,7 +98,10 @@ class Metrics:
         job = context.call_id if context is not None else None
         if envelope:
             error_type = envelope["error"]["type"]
-            write = log.error if error_type == "InternalError" else log.warning
+            if error_type == "InternalError":
+                write = log.error
+            else:  # what callers do wrong, or call off, is no news of the plugin
+                write = log.info if outcome in (Outcome.REFUSED, Outcome.CANCELLED) else log.warning
             write(
                 "execution",
                 plugin=plugin,

@@ -46,9 +46,9 @@ def read_operator_file(path: Path) -> dict[str, OperatorSay]:
     """Return what the file says, by plugin name; nothing if there is no file. Raises OperatorFileError."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
+    except (OSError, ValueError, RecursionError) as broken:  # a number may have too many digits, an array be too deep
         raise OperatorFileError(f"{path.name} cannot be read: {broken}") from broken
     return {name: _read_table(path.name, name, table) for name, table in tables.items()}
 

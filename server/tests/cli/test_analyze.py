@@ -33,6 +33,13 @@ def test_people_see_the_result_and_the_error(either):
     assert "plugin_failed: as it asks" in ended.out
 
 
+def test_an_image_that_is_refused_is_told_once_and_not_logged(cli):
+    (cli.folder / "text.png").write_text("text")
+    ended = cli.run("analyze", "text.png", "--plugin", "sizes")
+    assert (ended.code, ended.err) == (1, "")
+    assert "text.png  sizes failed" in ended.out
+
+
 def test_what_a_plugin_says_cannot_steer_the_terminal(served):
     ended = served.run("analyze", "a.png", "--plugin", "failing")
     assert ended.code == 1

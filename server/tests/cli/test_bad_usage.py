@@ -31,6 +31,8 @@ from sightgate.check import sample_png
         (["serve", "--host", "192.0.2.1"], "refusing to listen on 192.0.2.1 without an API key"),
         (["plugins", "show"], "Missing argument 'NAME'"),
         (["jobs", "list"], "there is no data folder"),
+        (["zoo", "--write", "a.png"], "--write a.png: the animals cannot be written there"),
+        (["zoo", "--against", "http://127.0.0.1:1"], "no server answers at http://127.0.0.1:1"),
         (["jobs", "list", "--status", "odd"], "Invalid value for '--status': 'odd' is not one of"),
         (["jobs", "list", "--limit", "0"], "Invalid value for '--limit': must be 1 or more"),
         (["jobs", "list", "--limit", "few"], "Invalid value for '--limit': must be a whole number"),

@@ -40,6 +40,14 @@ def test_what_is_missing_comes_with_the_command_that_mends_it(cli):
     assert "plugins.toml" in missing["plugins.toml"]
 
 
+def test_a_folder_that_is_a_file_is_missing(cli):
+    code, found = findings(cli, "--data-dir", "a.png", "--plugins-dir", "b.png")
+    assert code == 1
+    assert found["data folder"]["said"] == "a.png is a file"
+    assert found["plugins.toml"]["verdict"] == "ok"
+    assert found["plugin folder"]["mend"] == "ls -ld b.png"
+
+
 def test_a_taken_port_is_named(cli):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

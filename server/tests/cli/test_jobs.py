@@ -61,6 +61,16 @@ def test_a_page_of_a_job_says_why_its_plugin_does_not_start_it(cli):
     assert "disabled" in next(line for line in page.splitlines() if line.startswith("waits because"))
 
 
+def test_a_job_waits_from_its_acceptance_and_not_only_for_a_worker(served):
+    (job_id,) = submitted(served, "a.png", "-p", "sizes", "--delay", "1.5")
+    assert served.run("jobs", "events", job_id).code == 0
+    job = job_of(served, job_id)
+    assert job["waiting_ms"] < 1_500
+    lines = [line.split() for line in served.run("jobs", "show", job_id).out.splitlines()]
+    ((waited, unit),) = [words[1:] for words in lines if words[:1] == ["waited"]]
+    assert (float(waited) >= 1.5, unit) == (True, "s")
+
+
 def test_a_submission_that_is_refused_is_one_line(either):
     ended = either.run("jobs", "submit", "a.png", "-p", "nobody")
     assert (ended.code, ended.line) == (1, "sightgate: a.png: there is no plugin 'nobody'; GET /v1/plugins lists them")
@@ -143,6 +153,18 @@ def test_following_a_job_that_fails_exits_with_a_failure(served):
     ended = served.run("jobs", "events", job_id)
     assert ended.code == 1
     assert "plugin_failed" in ended.out
+
+
+def test_following_a_job_is_ended_by_the_end_of_the_server_and_says_so(cli, read_until, end):
+    cli.variables["SIGHTGATE_DRAIN_S"] = "0"
+    with cli.serving() as server:
+        (job_id,) = submitted(cli, "a.png", "-p", "slow")
+        following = cli.start("jobs", "events", job_id)
+        read_until(following, "RUNNING")
+        end(server.process)
+        _, err = following.communicate(timeout=60)
+    assert following.returncode == 1
+    assert err == "sightgate: the server stopped before the job had ended; the job goes on with the next one\n"
 
 
 def test_nothing_can_be_followed_where_no_server_runs(cli):

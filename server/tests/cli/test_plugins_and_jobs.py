@@ -38,6 +38,13 @@ def test_a_plugin_that_breaks_its_contract_fails_the_check(cli):
     assert cli.run("plugins", "check", "bad.py").code == 1
 
 
+def test_a_check_whose_options_are_no_json_is_bad_usage(cli):
+    (cli.folder / "good.py").write_text("class Good:\n name = 'good'\n def run(self, payload): return {'n': 1}\n")
+    ended = cli.run("plugins", "check", "good.py", "--options", "{")
+    assert (ended.code, ended.out) == (2, "")
+    assert "argument --options: this is not JSON" in ended.line
+
+
 def test_a_plugin_that_kills_its_process_fails_the_check(cli):
     (cli.folder / "killer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     ended = cli.run("plugins", "check", "killer.py")

@@ -85,4 +85,10 @@ def test_terminal_control_sequences_are_replaced():
 
 def test_times_have_a_fitting_unit():
     assert (milliseconds(None), milliseconds(1.23), milliseconds(2345)) == ("-", "1.2 ms", "2.35 s")
+    assert [milliseconds(seconds * 1000) for seconds in (60, 185, 7_800, 86_400 * 4 + 10_000)] == [
+        "1 min",
+        "3 min 5 s",
+        "2 h 10 min",
+        "4 d 2 h",
+    ]
     assert number(2.0) == "2"

@@ -125,6 +125,8 @@ def test_a_batch_may_need_other_jobs(server: RunningServer):
         (["second"], [{}], {}, "malformed_request", "images[0].image"),
         (["second"], [IMAGE, {**IMAGE, "image": "?"}], {}, "invalid_base64", "images[1].image"),
         (["second"], [IMAGE, {**IMAGE, "plugin": "x"}], {}, "unknown_field", "images[1].plugin"),
+        (["second"], [IMAGE, {**IMAGE, "name": 5}], {}, "malformed_request", "images[1].name"),
+        (["second"], [IMAGE], {"timeout_s": "5"}, "malformed_request", "timeout_s"),
         (["second"], [IMAGE], {"options": {"echo": {}}}, "malformed_request", "options"),
         (["second"], [IMAGE], {"options": {"second": 7}}, "malformed_request", "options"),
         (["second"], [IMAGE], {"image": "x"}, "unknown_field", "image"),

@@ -70,6 +70,23 @@ def test_a_caller_who_waits_longer_than_the_drain_is_told(tmp_path: Path):
         assert {job["error_code"] for job in server.jobs(plugin="slow")} == {"interrupted"}
 
 
+def test_a_call_that_waits_for_a_seat_in_vain_is_told_that_the_server_stops(tmp_path: Path):
+    home = make_home(tmp_path, "slow", drain_s=60, max_wait_s=6)
+    with running(home) as server, ThreadPoolExecutor(2) as pool:
+        running_call = pool.submit(server.analyze, "slow", {"seconds": 600})
+        eventually(lambda: server.row("slow")["in_flight"], "call in flight")
+        (job,) = server.jobs(plugin="slow")
+        waiting_call = pool.submit(server.analyze, "slow", {"seconds": 600})
+        eventually(lambda: len(server.jobs(plugin="slow")) == 2, "call in the queue")
+        server.process.send_signal(signal.SIGTERM)
+        refused = waiting_call.result()
+        assert_error(refused, 503, "shutting_down")
+        assert refused.headers["retry-after"] == "60"
+        server.http.delete(f"/v1/jobs/{job['id']}")
+        assert_error(running_call.result(), 400, "cancelled")
+        assert server.process.wait(PATIENCE_S) == 0
+
+
 def test_attempts_that_were_handed_back_are_not_held_against_a_job(tmp_path: Path):
     home = make_home(tmp_path, "slow", "steps", drain_s=0)
     with running(home) as server:

@@ -144,3 +144,13 @@ def test_a_key_that_is_none_is_refused(server: RunningServer, key: str):
 
 def test_the_longest_key_is_taken(server: RunningServer):
     assert server.post_job("second", key="~" * 255).status_code == 202
+
+
+@pytest.mark.parametrize("path", ["/v1/analyze", "/v1/analyze-execution"])
+def test_a_call_that_is_waited_for_takes_no_key(server: RunningServer, path: str):
+    before = count(server)
+    body = {"plugin": "second", "image": PNG_TEXT, "mime_type": "image/png"}
+    for key in ("anything", ""):
+        error = assert_error(server.http.post(path, json=body, headers={"idempotency-key": key}), 400, "unknown_field")
+        assert error["details"]["field"] == "Idempotency-Key"
+    assert count(server) == before

@@ -46,6 +46,9 @@ def test_every_setting_is_read(file: Path) -> None:
     ("text", "said"),
     [
         ("[ocr", "cannot be read"),
+        (f"[ocr.config]\na = {'9' * 5000}", "cannot be read"),
+        (f"[ocr.limits]\nmemory_mb = {10**400}", r"\[ocr\]: limits.memory_mb must be int from"),
+        (f"[ocr.retry]\nbackoff_s = {10**400}", r"\[ocr\]: backoff_s must be 0 to"),
         ("ocr = 7", r"ocr must be a table"),
         ("[ocr]\nenable = true", r"\[ocr\] has no setting 'enable'"),
         ("[ocr]\nenabled = 'yes'", "ocr.enabled must be a bool"),

@@ -16,6 +16,7 @@ from app.api.event_stream import MEDIA_TYPE
 from app.api.responses import Json
 from app.api.routes import ERRORS, PlainRoute, json_body, schema_of
 from app.api.schemas import AnalyzeAnswer, AnalyzeBody, CallEnd, JobProgress, UploadBody
+from app.governance.errors import RequestError
 from app.services.execution.analysis_execution_service import AnalysisExecutionService, AnalysisRequest
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -98,6 +99,7 @@ def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
     )
     async def analyze_execution(request: Request) -> Response:
         """Run a plugin on an image and wait for its result. A failure of input or plugin is 400."""
+        _refuse_key(request)
         return await answer_as_asked(request, await read_json(request, max_body_bytes))
 
     @router.post(
@@ -112,6 +114,17 @@ def analyze_routes(analyses: AnalysisExecutionService, max_body_bytes: int) -> A
 
         Each may name the image by ``image_url`` instead, if the operator has turned that on.
         """
+        _refuse_key(request)
         return await answer_as_asked(request, await read_any(request, max_body_bytes, analyses.refuse_if_full))
 
     return AnalyzeRoutes(router, {"/v1/analyze-execution": analyze_execution, "/v1/analyze": analyze})
+
+
+def _refuse_key(request: Request) -> None:
+    """Raise RequestError ``unknown_field`` for an ``Idempotency-Key``: its sender believes that sending again is safe.
+
+    The answer of a call that somebody waits for is kept nowhere, so it would run again.
+    """
+    if any(name == b"idempotency-key" for name, _ in request.scope["headers"]):
+        said = "a call that is waited for is run anew each time, so it takes no Idempotency-Key; POST /v1/jobs does"
+        raise RequestError("unknown_field", said, field="Idempotency-Key")

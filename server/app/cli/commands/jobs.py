@@ -13,7 +13,7 @@ from app.cli.backend import Backend, JsonObject, Need, ask, open_backend
 from app.cli.commands.analyze import parse_options
 from app.cli.failures import FAILED, CliError, Refused
 from app.cli.options import AsJson, DataDir, PluginsDir, settings_from
-from app.governance.job_lifecycle import JobStatus
+from app.governance.job_lifecycle import TERMINAL, JobStatus
 from app.services.job_filters import JobQuery
 from app.settings import Settings
 
@@ -181,17 +181,20 @@ def purge_jobs(
 def follow_job(job_id: JobId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Follow a job until it has ended: its statuses and its progress. Exits 1 if it did not succeed."""
 
-    async def follow(backend: Backend) -> str:
-        last = ""
+    async def follow(backend: Backend) -> JobStatus:
+        last = JobStatus.PENDING
         async for event in backend.jobs.events(job_id):
-            last = event["data"].get("status", last)
+            last = JobStatus(event["data"].get("status", last))
             if as_json:
                 output.write_json(event)
             else:
                 output.show(render.job_event(event))
         return last
 
-    if ask(settings_from(data_dir=data_dir), Need.JOBS, follow) != "SUCCESS":
+    last = ask(settings_from(data_dir=data_dir), Need.JOBS, follow)
+    if last not in TERMINAL:
+        raise _failure("the server stopped before the job had ended; the job goes on with the next one")
+    if last is not JobStatus.SUCCESS:
         raise typer.Exit(FAILED)
 
 
@@ -215,9 +218,13 @@ def _confirm(question: str) -> None:
         typer.echo(err=True)  # ends the line of the question
         agreed = False
     if not agreed:
-        refused = CliError("nothing removed")
-        refused.exit_code = FAILED
-        raise refused
+        raise _failure("nothing removed")
+
+
+def _failure(said: str) -> CliError:
+    failed = CliError(said)
+    failed.exit_code = FAILED
+    return failed
 
 
 Done = list[JsonObject | CliError]
@@ -262,7 +269,4 @@ def _print_each(told: Done, as_json: bool, line: Callable[[JsonObject], str]) ->
             output.write_line(line(each))
     failures = [each for each in told if isinstance(each, CliError)]
     if failures:
-        said = "\nsightgate: ".join(failure.format_message() for failure in failures)
-        failed = CliError(said)
-        failed.exit_code = FAILED
-        raise failed
+        raise _failure("\nsightgate: ".join(failure.format_message() for failure in failures))

@@ -49,7 +49,7 @@ def zoo(
 ) -> None:
     """Show hostile plugins to a fresh server of its own, and look at what comes of each. Exits 1 if one fails."""
     if write is not None:
-        write_animals(write, animals())
+        _write(write)
         return
     if adapter not in ADAPTERS:
         raise CliError(f"there is no adapter {adapter!r}; there are {', '.join(ADAPTERS)}")
@@ -60,6 +60,13 @@ def zoo(
         raise CliError(f"the server did not start: {clean(failed)}") from failed
     if not passed:
         raise typer.Exit(FAILED)
+
+
+def _write(folder: Path) -> None:
+    try:
+        write_animals(folder, animals())
+    except OSError as refused:
+        raise CliError(f"--write {folder}: the animals cannot be written there: {refused.strerror}") from refused
 
 
 def _chosen(names: Sequence[str]) -> list[Animal]:
@@ -84,6 +91,8 @@ def _check_control(adapter: Adapter, url: str) -> None:
         answer = keeper.ask(CONTROL, CONTROL_WITHIN_S)
     finally:
         keeper.close()
+    if answer.status is None:
+        raise CliError(f"no server answers at {url}")
     if answer.outcome != OK:
         raise CliError(
             f"the plugin {CONTROL} at {url} ended with {answer.outcome}: write the animals into the server's plugin "

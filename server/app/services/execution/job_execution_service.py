@@ -50,6 +50,11 @@ class JobRules:
     drain_s: float = 10.0
     lease_s: float = 15.0
 
+    @property
+    def back_in_s(self) -> float:
+        """Seconds after which a server that begins to stop may be back."""
+        return max(1.0, self.drain_s)
+
 
 class Webhooks(Protocol):
     """Calls the addresses that jobs name for their end."""
@@ -187,7 +192,7 @@ class JobExecutionService:
     def refuse_if_draining(self) -> None:
         """Raise PluginRefused ``shutting_down`` if the server takes nothing new."""
         if self._draining:
-            raise PluginRefused("shutting_down", retry_after_s=max(1.0, self._rules.drain_s))
+            raise PluginRefused("shutting_down", retry_after_s=self._rules.back_in_s)
 
     async def run_job_async(self, job_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The awaitable twin of ``run_job``."""
@@ -245,6 +250,7 @@ class JobExecutionService:
         if self._draining:
             return
         self._draining = True
+        self._plugins.stopping(self._rules.back_in_s)
         ends = asyncio.get_running_loop().time() + self._rules.drain_s
         await self._dispatcher.stop()
         await self._runs.finish(self._rules.drain_s)

@@ -43,9 +43,10 @@ def _priority(value: object) -> int:
 def _seconds(name: str, value: object, *, above_zero: bool = False) -> float | None:
     if value is None:
         return None
-    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else -1.0
+    # Compared before it is converted: JSON's whole numbers may be larger than any float.
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else -1
     if 0 <= number <= LONGEST_S and (number > 0 or not above_zero):
-        return number
+        return float(number)
     least = "above 0" if above_zero else "at least 0"
     raise _wrong(name, f"{name} must be a number of seconds, {least} and at most {LONGEST_S}")
 

@@ -51,6 +51,7 @@ class PluginExecutionService:
         self._observer = observer
         self._clock = clock
         self._desks: dict[str, AdmissionDesk] = {}
+        self._back_in_s: float | None = None
 
     def execute(self, plugin_name: str, payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Run one execution and wait for it. Raises RuntimeError on the event loop's own thread."""
@@ -66,7 +67,8 @@ class PluginExecutionService:
         began = self._clock()
         try:
             desk, trial = await self._admit(plugin_name, payload, patient)
-        except GovernedError as refusal:
+        except GovernedError as refused:
+            refusal = self._as_it_is(refused)
             if self._observer is not None:
                 self._observer.refused(plugin_name, refusal.code)
             return {}, build_error_envelope(refusal, plugin_name)
@@ -167,6 +169,16 @@ class PluginExecutionService:
         desk = self._desks.get(plugin_name)
         if desk is not None:
             desk.forget()
+
+    def stopping(self, back_in_s: float) -> None:
+        """The server stops: a call that waits in vain for a seat from now on is told that, and when to come back."""
+        self._back_in_s = back_in_s
+
+    def _as_it_is(self, refusal: GovernedError) -> GovernedError:
+        if self._back_in_s is None or refusal.code != "overloaded":
+            return refusal
+        said = "the server is stopping, and no seat at this plugin was free in time"
+        return PluginRefused("shutting_down", said, retry_after_s=self._back_in_s)
 
     async def _admit(self, plugin_name: str, payload: dict[str, Any], patient: bool) -> tuple[AdmissionDesk, int]:
         """Give a call a seat; return the plugin's desk, and the trial of its breaker that it is. Raises GovernedError.
