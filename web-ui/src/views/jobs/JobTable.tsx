@@ -5,6 +5,7 @@ import type { JobSummary } from '../../api/schema';
 import { ago, milliseconds, moment } from '../../components/format';
 import { progressInWords } from '../../components/progress';
 import { said } from '../../components/said';
+import { useNow } from '../../components/useNow';
 import { countWords } from '../../components/words';
 import classes from './JobTable.module.css';
 import { StatusBadge } from './StatusBadge';
@@ -17,9 +18,11 @@ interface Props {
 }
 
 const FIRST_ROWS = 8;
+const TELL_TIME_EVERY_MS = 5_000;
 
 /** One page of jobs as a table; on a small screen each row is a card. */
 export function JobTable({ jobs, label }: Props) {
+  const now = useNow(TELL_TIME_EVERY_MS);
   return (
     <Table className={classes.table} aria-label={label} aria-busy={jobs === undefined} verticalSpacing={7} fz="sm">
       <Table.Thead>
@@ -42,7 +45,7 @@ export function JobTable({ jobs, label }: Props) {
                 </Table.Td>
               </Table.Tr>
             ))
-          : jobs.map((job) => <JobRow key={job.id} job={job} />)}
+          : jobs.map((job) => <JobRow key={job.id} job={job} now={now} />)}
       </Table.Tbody>
     </Table>
   );
@@ -51,7 +54,7 @@ export function JobTable({ jobs, label }: Props) {
 /** What tells the ids of one moment apart: they begin alike. */
 const ID_END = 8;
 
-function JobRow({ job }: { job: JobSummary }) {
+function JobRow({ job, now }: { job: JobSummary; now: number }) {
   const waited = waitedMs(job);
   return (
     <Table.Tr>
@@ -73,7 +76,7 @@ function JobRow({ job }: { job: JobSummary }) {
           <span>{job.id.slice(-ID_END)}</span>
         </Anchor>
       </Table.Td>
-      <Table.Td title={moment(job.created_at)}>{ago(job.created_at)}</Table.Td>
+      <Table.Td title={moment(job.created_at)}>{ago(job.created_at, now)}</Table.Td>
       <Table.Td data-name="waited ">{waited === null ? '–' : milliseconds(waited)}</Table.Td>
       <Table.Td data-name="ran ">{job.running_ms === null ? '–' : milliseconds(job.running_ms)}</Table.Td>
       <Table.Td className={classes.cut}>
@@ -103,7 +106,12 @@ function stateOf(job: JobSummary): string {
   const waits = [
     blocked > 0 ? `needs ${countWords(blocked, 'other job')}` : null,
     rest === null ? null : `not before ${moment(rest)}`,
-    attempt > 1 ? `attempt ${attempt}` : null,
+    attemptInWords(status, attempt),
   ];
   return waits.filter(Boolean).join(', ');
+}
+
+function attemptInWords(status: JobSummary['status'], attempt: number): string | null {
+  if (status === 'PENDING') return attempt > 0 ? `attempt ${attempt + 1} comes next` : null;
+  return attempt > 1 ? `attempt ${attempt}` : null;
 }
