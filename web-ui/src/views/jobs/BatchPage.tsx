@@ -1,5 +1,5 @@
 import { Anchor, Button, Group, Paper, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
+import { useDisclosure, useThrottledCallback } from '@mantine/hooks';
 import { IconArrowLeft, IconPlayerStop } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Fragment, useMemo, useState } from 'react';
@@ -24,13 +24,22 @@ import { batchQuery, jobsQuery, useCancelBatch } from './queries';
 const BEGUN = ['SUCCESS', 'FAILED', 'CANCELLED', 'RUNNING'] as const;
 const COLORS = { RUNNING: 'cyan', SUCCESS: 'teal', FAILED: 'red', CANCELLED: 'dark' } as const;
 
+const LIST_AGAIN_MS = 1_000;
+
 /** How far a batch is, and its jobs. */
 export function BatchPage({ id }: { id: string }) {
   const { data, error, isPending, refetch } = useQuery(batchQuery(id));
   const queries = useQueryClient();
   const running = data !== undefined && data.done < data.total;
-  useServerEvents(running ? `/v1/batches/${encodeURIComponent(id)}/events` : null, ({ data: told }) => {
-    queries.setQueryData(batchQuery(id).queryKey, told as BatchAnswer);
+  const listAgain = useThrottledCallback(
+    () => void queries.invalidateQueries({ queryKey: ['jobs', 'list', { batch: id }] }),
+    LIST_AGAIN_MS,
+  );
+  useServerEvents(running ? `/v1/batches/${encodeURIComponent(id)}/events` : null, ({ event, data: told }) => {
+    const { queryKey } = batchQuery(id);
+    if (event === 'resync') void queries.invalidateQueries({ queryKey });
+    else queries.setQueryData(queryKey, told as BatchAnswer);
+    listAgain();
   });
   return (
     <View title={data === undefined ? 'Batch' : `Batch: ${count(data.done)} of ${count(data.total)}`}>

@@ -104,9 +104,9 @@ function stateOf(job: JobSummary): string {
   if (progress !== null && status === 'RUNNING') return progressInWords(progress);
   const rest = restUntil(job);
   const waits = [
+    attemptInWords(status, attempt),
     blocked > 0 ? `needs ${countWords(blocked, 'other job')}` : null,
     rest === null ? null : `not before ${moment(rest)}`,
-    attemptInWords(status, attempt),
   ];
   return waits.filter(Boolean).join(', ');
 }
