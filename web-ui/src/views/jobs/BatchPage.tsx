@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Paper, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Button, Group, Paper, Progress, Skeleton, Stack, Text, Title, VisuallyHidden } from '@mantine/core';
 import { useDisclosure, useThrottledCallback } from '@mantine/hooks';
 import { IconArrowLeft, IconPlayerStop } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -84,7 +84,9 @@ function Batch({ batch }: { batch: BatchAnswer }) {
               />
             ))}
           </Progress.Root>
-          <Text size="sm" role="status">
+          {/* Read aloud at the end alone: the counts may change ten times a second. */}
+          <VisuallyHidden role="status">{done === total && 'All jobs of the batch have ended.'}</VisuallyHidden>
+          <Text size="sm">
             {count(done)} of {count(total)} have ended:{' '}
             {STATUSES.map((status, at) => (
               <Fragment key={status}>

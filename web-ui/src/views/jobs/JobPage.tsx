@@ -1,4 +1,4 @@
-import { Anchor, Group, SimpleGrid, Skeleton, Stack, Title } from '@mantine/core';
+import { Anchor, Group, SimpleGrid, Skeleton, Stack, Title, VisuallyHidden } from '@mantine/core';
 import { IconArrowLeft } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'wouter';
@@ -55,6 +55,7 @@ function Job({ job }: { job: JobAnswer }) {
               {job.plugin}
             </Title>
             <StatusBadge status={job.status} />
+            <VisuallyHidden role="status">The job’s status: {STATUS_WORDS[job.status]}</VisuallyHidden>
           </Group>
           <CopyableId id={job.id} />
         </Stack>

@@ -43,6 +43,12 @@ test('a job that rests before another try says which comes next', () => {
   expect(screen.getByText('attempt 2 comes next')).toBeVisible();
 });
 
+test('a job that runs says how long so far', () => {
+  const started_at = new Date(Date.now() - 42_000).toISOString();
+  shown(<JobTable jobs={[job('d'.repeat(32), { status: 'RUNNING', started_at, running_ms: null })]} label="Jobs" />);
+  expect(screen.getByText(/^4\d s$/)).toBeVisible();
+});
+
 test('a word that a plugin raised is told with its kind', () => {
   const details = { code: 'plugin_failed', retryable: false, exception: 'KeyError' };
   const error = { type: 'ExecutionError', message: "'what'", details, plugin: 'ocr', timestamp: '' } as const;

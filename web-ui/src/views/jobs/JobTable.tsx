@@ -2,7 +2,7 @@ import { Anchor, Skeleton, Table, Text } from '@mantine/core';
 import { Link } from 'wouter';
 
 import type { JobSummary } from '../../api/schema';
-import { ago, milliseconds, moment } from '../../components/format';
+import { ago, duration, milliseconds, moment } from '../../components/format';
 import { progressInWords } from '../../components/progress';
 import { said } from '../../components/said';
 import { useNow } from '../../components/useNow';
@@ -78,12 +78,19 @@ function JobRow({ job, now }: { job: JobSummary; now: number }) {
       </Table.Td>
       <Table.Td title={moment(job.created_at)}>{ago(job.created_at, now)}</Table.Td>
       <Table.Td data-name="waited ">{waited === null ? '–' : milliseconds(waited)}</Table.Td>
-      <Table.Td data-name="ran ">{job.running_ms === null ? '–' : milliseconds(job.running_ms)}</Table.Td>
+      <Table.Td data-name="ran ">{ranInWords(job, now)}</Table.Td>
       <Table.Td className={classes.cut}>
         <Outcome job={job} />
       </Table.Td>
     </Table.Tr>
   );
+}
+
+/** How long a job ran; of one that runs, how long it does so far. */
+function ranInWords({ status, started_at, running_ms }: JobSummary, now: number): string {
+  if (running_ms !== null) return milliseconds(running_ms);
+  if (status !== 'RUNNING' || started_at === null) return '–';
+  return duration((now - new Date(started_at).getTime()) / 1_000);
 }
 
 function Outcome({ job }: { job: JobSummary }) {
