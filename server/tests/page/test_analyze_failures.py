@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from support.analyze_view import AnalyzeView
-from support.chromium import Watch
+from support.chromium import Watch, opened
 from support.images import BOMB, EXAMPLES, PHOTO, colored, encoded
-from support.running_server import RunningServer, eventually
+from support.running_server import Home, RunningServer, eventually, running
 
 ASTRONAUT = EXAMPLES / "astronaut.jpg"
 
@@ -54,8 +54,26 @@ def test_a_failure_is_told_in_words_with_what_to_do(
     envelope = json.loads(alert.locator("pre").inner_text())
     assert envelope["type"] == type_
     assert envelope["details"]["code"]
-    expect(alert.get_by_role("button", name="Try again")).to_be_enabled()
+    of_no_use = title == "This is no image, or a broken one"
+    expect(alert.get_by_role("button", name="Try again")).to_have_count(0 if of_no_use else 1)
     still_works(view)
+
+
+def test_a_plugin_that_is_switched_off_is_tried_again_only_when_it_is_on(browser: Browser, own_home: Home):
+    with running(own_home) as server, opened(browser, server.url) as (_, page, watch):
+        watch.may_fail(503)
+        view = AnalyzeView(page).open("drawing")
+        view.add(ASTRONAUT)
+        server.http.post("/v1/plugins/drawing/disable")
+        view.run()
+        alert, again = page.get_by_role("alert"), page.get_by_role("button", name="Try again")
+        expect(alert).to_contain_text("The plugin is switched off")
+        expect(again).to_have_count(0)
+        server.http.post("/v1/plugins/drawing/enable")
+        again.click()
+        expect(view.outcome("drawing")).to_contain_text("6 findings")
+        expect(alert).to_have_count(0)
+    assert watch.faults == []
 
 
 def test_a_fault_of_the_server_is_told_as_one(page: Page, watch: Watch):

@@ -4,12 +4,14 @@ import { useEffect, useEffectEvent, useState } from 'react';
 import { guardedFetch } from './client';
 import { untilConnected } from './connection';
 import { CallFailed, asFailure, failureOf } from './failure';
+import { useIsHidden } from './hidden';
 import { useKey } from './key';
 import { pause } from './pause';
 import { Silence } from './silence';
 
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
+const LOOK_WHILE_HIDDEN_MS = 10_000;
 
 export interface ServerEvent {
   event: string;
@@ -63,23 +65,39 @@ export interface Following {
   failure: CallFailed | null;
 }
 
-/** Follow server-sent events while the component is there; `path` null follows nothing. */
+/** What was missed is to be asked for. The server tells it too, where it knows. */
+const RESYNC: ServerEvent = { event: 'resync', data: null, id: undefined };
+
+/**
+ * Follow server-sent events while the component is there; `path` null follows nothing. Each time that the stream opens a
+ * `resync` comes first, for what happened before. Out of sight there is no stream, as a browser has six connections to a
+ * server for all of its tabs, but a `resync` now and then: the tab's title tells how far it is.
+ */
 export function useServerEvents(path: string | null, onEvent: (event: ServerEvent) => void): Following {
   const key = useKey((state) => state.key);
   const [following, setFollowing] = useState<Following>({ live: false, failure: null });
+  const isHidden = useIsHidden();
   const handle = useEffectEvent(onEvent);
   useEffect(() => {
     if (path === null) return undefined;
+    if (isHidden) {
+      const looking = setInterval(() => handle(RESYNC), LOOK_WHILE_HIDDEN_MS);
+      return () => clearInterval(looking);
+    }
     const stop = new AbortController();
     const told = (event: ServerEvent) => handle(event);
-    followEvents(path, told, stop.signal, (live) => setFollowing({ live, failure: null })).then(
+    const opened = (live: boolean) => {
+      setFollowing({ live, failure: null });
+      if (live) handle(RESYNC);
+    };
+    followEvents(path, told, stop.signal, opened).then(
       () => setFollowing({ live: false, failure: null }),
       (failed: unknown) => {
         if (!stop.signal.aborted) setFollowing({ live: false, failure: asFailure(failed) });
       },
     );
     return () => stop.abort();
-  }, [path, key]);
+  }, [path, key, isHidden]);
   return following;
 }
 

@@ -4,6 +4,7 @@ import { client, dataOf } from './client';
 import { useConnection } from './connection';
 import { CallFailed } from './failure';
 import { useKey } from './key';
+import type { PluginAnswer } from './schema';
 
 const MOST_TRIES = 2;
 
@@ -40,6 +41,11 @@ export const pluginsQuery = queryOptions({
   queryKey: ['plugins'],
   queryFn: async ({ signal }) => (await dataOf(client.GET('/v1/plugins', { signal }))).plugins,
 });
+
+/** Whether a plugin can be called now, as far as is known. */
+export function canBeCalled({ state }: Pick<PluginAnswer, 'state'>): boolean {
+  return state !== 'UNAVAILABLE' && state !== 'FAILED';
+}
 
 /** The server's version and limits; they stay as they are while it runs, and are asked anew when it comes back. */
 export const serverQuery = queryOptions({

@@ -12,7 +12,7 @@ interface Props {
   failure: unknown;
   /** What it is about, such as the plugin's name. */
   subject?: string | undefined;
-  /** Offers to try again. */
+  /** Offers to try again, unless the same is refused for ever. */
   onRetry?: (() => void) | undefined;
   /** More to do, as buttons. */
   children?: ReactNode;
@@ -21,7 +21,8 @@ interface Props {
 /** A failure in words a person understands, what to do about it, and what the server said exactly. */
 export function ErrorMessage({ failure, subject, onRetry, children }: Props) {
   const failed = asFailure(failure);
-  const { title, doThis } = adviceOn(failed);
+  const { title, doThis, isFinal = false } = adviceOn(failed);
+  const again = isFinal ? undefined : onRetry;
   return (
     <Alert
       color="red"
@@ -35,15 +36,15 @@ export function ErrorMessage({ failure, subject, onRetry, children }: Props) {
           {sentence(said(failed.envelope))}
         </Text>
         <Text size="sm">{doThis}</Text>
-        {(onRetry !== undefined || failed.status === 401 || children !== undefined) && (
+        {(again !== undefined || failed.status === 401 || children !== undefined) && (
           <Group gap="xs">
             {failed.status === 401 && (
               <Button size="xs" onClick={askForKey}>
                 Enter the key
               </Button>
             )}
-            {onRetry !== undefined && (
-              <Button size="xs" variant="default" onClick={onRetry}>
+            {again !== undefined && (
+              <Button size="xs" variant="default" onClick={again}>
                 Try again
               </Button>
             )}

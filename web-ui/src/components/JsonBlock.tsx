@@ -1,4 +1,6 @@
-import { Button, Code, CopyButton, Group, Stack, Text } from '@mantine/core';
+import { Code, Group, Stack, Text } from '@mantine/core';
+
+import { Copy } from './Copy';
 
 const MOST_CHARACTERS = 100_000;
 
@@ -11,13 +13,7 @@ export function JsonBlock({ label, value }: { label: string; value: unknown }) {
         <Text size="xs" c="dimmed">
           {label}
         </Text>
-        <CopyButton value={text}>
-          {({ copied, copy }) => (
-            <Button size="compact-xs" variant="default" onClick={copy}>
-              {copied ? 'Copied' : 'Copy'}
-            </Button>
-          )}
-        </CopyButton>
+        <Copy text={text} size="compact-xs" />
       </Group>
       <Code block mah="24rem" tabIndex={0} role="region" aria-label={label} style={{ overflow: 'auto' }}>
         {text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}\n… ${text.length} characters in all` : text}

@@ -3,6 +3,8 @@ import type { CallFailed, PageCode } from '../api/failure';
 export interface Advice {
   title: string;
   doThis: string;
+  /** The same image is refused again, whatever is tried: nobody should be offered to. */
+  isFinal?: true;
 }
 
 /** The server's table of codes (docs/reference/error-codes.md), and those that the page itself gives. */
@@ -70,22 +72,30 @@ const ADVICE: Record<KnownCode, Advice> = {
   body_too_large: {
     title: 'The file is too large for this server',
     doThis: 'Scale the image down or save it with more compression. Whoever runs the server can raise the limit.',
+    isFinal: true,
   },
-  unsupported_content_type: { title: 'This kind of file is not taken', doThis: CONVERT },
-  empty_image: { title: 'The file is empty', doThis: 'Choose the file again; perhaps it was not copied to its end.' },
-  missing_mime_type: { title: 'This kind of file is not known', doThis: CONVERT },
-  unsupported_mime_type: { title: 'This kind of image is not taken', doThis: CONVERT },
+  unsupported_content_type: { title: 'This kind of file is not taken', doThis: CONVERT, isFinal: true },
+  empty_image: {
+    title: 'The file is empty',
+    doThis: 'Choose the file again; perhaps it was not copied to its end.',
+    isFinal: true,
+  },
+  missing_mime_type: { title: 'This kind of file is not known', doThis: CONVERT, isFinal: true },
+  unsupported_mime_type: { title: 'This kind of image is not taken', doThis: CONVERT, isFinal: true },
   mime_mismatch: {
     title: 'The file is not what its name says',
     doThis: 'Give the file its right ending, or save it anew from an image editor.',
+    isFinal: true,
   },
   undecodable_image: {
     title: 'This is no image, or a broken one',
     doThis: 'Open it in another program. If it does not show there either, get the file again from where it came.',
+    isFinal: true,
   },
   image_too_large: {
     title: 'The image has too many pixels',
     doThis: 'Scale it down and add it again. Whoever runs the server can raise the limit.',
+    isFinal: true,
   },
   invalid_options: {
     title: 'An option does not fit',
@@ -170,6 +180,7 @@ const ADVICE: Record<KnownCode, Advice> = {
   input_quarantined: {
     title: 'This image has crashed the plugin before',
     doThis: 'It is not tried again with this plugin. Use another plugin, or reload this one in the view “Plugins”.',
+    isFinal: true,
   },
   overloaded: {
     title: 'The server has too much to do just now',
@@ -179,8 +190,8 @@ const ADVICE: Record<KnownCode, Advice> = {
   cancelled: { title: 'Cancelled', doThis: 'Run it again when you like.' },
   interrupted: { title: 'The server stopped during the run', doThis: 'Run it again.' },
   deadline_exceeded: {
-    title: 'It took too long to begin',
-    doThis: 'There is much to do just now. Try again later.',
+    title: 'It was not done in the time that it was given',
+    doThis: 'There may be much to do just now. Try again later, or give it more time.',
   },
   dependency_failed: {
     title: 'A job that this one needs did not succeed',
@@ -214,10 +225,12 @@ const ADVICE: Record<KnownCode, Advice> = {
   file_too_large: {
     title: 'The file is too large for this server',
     doThis: 'Scale the image down or save it with more compression. Whoever runs the server can raise the limit.',
+    isFinal: true,
   },
   file_not_readable: {
     title: 'The file cannot be read',
     doThis: 'It may have been moved or changed since you chose it. Add it again.',
+    isFinal: true,
   },
 };
 

@@ -1,8 +1,8 @@
-import { Button, Code, CopyButton, Group, SegmentedControl, Text } from '@mantine/core';
-import { IconCheck, IconCopy } from '@tabler/icons-react';
+import { Code, Group, SegmentedControl, Text } from '@mantine/core';
 import { useState } from 'react';
 
 import { useKey } from '../api/key';
+import { Copy } from '../components/Copy';
 import { asCurl, asPython } from '../snippets/snippets';
 import type { Layer } from './layers';
 import classes from './Results.module.css';
@@ -27,18 +27,7 @@ export function CallPanel({ layer, name, mimeType }: { layer: Layer; name: strin
           ]}
           aria-label="Language"
         />
-        <CopyButton value={text}>
-          {({ copied, copy }) => (
-            <Button
-              size="xs"
-              variant="default"
-              onClick={copy}
-              leftSection={copied ? <IconCheck size={14} aria-hidden /> : <IconCopy size={14} aria-hidden />}
-            >
-              {copied ? 'Copied' : 'Copy'}
-            </Button>
-          )}
-        </CopyButton>
+        <Copy text={text} />
       </Group>
       <Code block tabIndex={0} className={classes.code}>
         {text}

@@ -1,8 +1,8 @@
-import { Button, CopyButton, Group, Text } from '@mantine/core';
-import { IconCheck, IconCopy } from '@tabler/icons-react';
+import { Group, Text } from '@mantine/core';
 import { useMemo } from 'react';
 import { JsonView } from 'react-json-view-lite';
 
+import { Copy } from '../components/Copy';
 import { bytes } from '../components/format';
 import classes from './Results.module.css';
 
@@ -20,18 +20,7 @@ export function JsonPanel({ result }: { result: Record<string, unknown> }) {
         <Text size="xs" c="dimmed">
           {bytes(text.length)}
         </Text>
-        <CopyButton value={text}>
-          {({ copied, copy }) => (
-            <Button
-              size="xs"
-              variant="default"
-              onClick={copy}
-              leftSection={copied ? <IconCheck size={14} aria-hidden /> : <IconCopy size={14} aria-hidden />}
-            >
-              {copied ? 'Copied' : 'Copy'}
-            </Button>
-          )}
-        </CopyButton>
+        <Copy text={text} />
       </Group>
       {isLarge ? (
         <Text size="sm" c="dimmed" p="md">

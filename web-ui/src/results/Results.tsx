@@ -30,12 +30,14 @@ interface Props {
   /** Other images with results, for downloads of all. */
   others?: (() => readonly Analysis[]) | undefined;
   onRetry?: ((plugin: string) => void) | undefined;
+  /** Whether a plugin can run now: what cannot is not to be tried again. */
+  canRun?: ((plugin: string) => boolean) | undefined;
   /** What the panel says before there is anything. */
   empty?: ReactNode;
 }
 
 /** An image with what plugins found in it: the picture, and beside it lists, values, JSON and the call. */
-export function Results({ name, file, layers, others, onRetry, empty }: Props) {
+export function Results({ name, file, layers, others, onRetry, canRun = () => true, empty }: Props) {
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [leastScore, setLeastScore] = useState(0);
   const [hovered, setHovered] = useState<string | null>(null);
@@ -64,6 +66,10 @@ export function Results({ name, file, layers, others, onRetry, empty }: Props) {
     const next = new Set(hidden);
     if (!next.delete(plugin)) next.add(plugin);
     setHidden(next);
+  }
+
+  function retryOf(plugins: readonly string[]): (() => void) | undefined {
+    return onRetry === undefined || plugins.length === 0 ? undefined : () => plugins.forEach(onRetry);
   }
 
   return (
@@ -98,7 +104,7 @@ export function Results({ name, file, layers, others, onRetry, empty }: Props) {
                 key={plugins.join()}
                 failure={failure}
                 subject={plugins.join(', ')}
-                onRetry={onRetry === undefined ? undefined : () => plugins.forEach(onRetry)}
+                onRetry={retryOf(plugins.filter(canRun))}
               />
             ))}
           </Stack>

@@ -24,3 +24,8 @@ test('a huge result is cut, and says so', () => {
   expect(values).toHaveLength(300);
   expect(more).toBe(true);
 });
+
+test('a huge text is cut, and says how long it is', () => {
+  const [only] = valuesOf({ text: 'x'.repeat(1_500_000) }).values;
+  expect(only?.value).toMatch(/^x{1000}… \(1,500,000 characters\)$/);
+});

@@ -7,6 +7,7 @@ export interface Value {
 
 const MOST_VALUES = 300;
 const MOST_ITEMS = 12;
+const MOST_CHARACTERS = 1_000;
 
 /** Return the plain values of a result, bounded; parts that are drawn are left out. */
 export function valuesOf(result: unknown): { values: Value[]; more: boolean } {
@@ -47,5 +48,8 @@ function isPart(value: object): boolean {
 }
 
 function plain(value: unknown): string {
-  return typeof value === 'number' && !Number.isInteger(value) ? `${Number(value.toPrecision(6))}` : String(value);
+  if (typeof value === 'number' && !Number.isInteger(value)) return `${Number(value.toPrecision(6))}`;
+  const text = String(value);
+  if (text.length <= MOST_CHARACTERS) return text;
+  return `${text.slice(0, MOST_CHARACTERS)}… (${text.length.toLocaleString('en')} characters)`;
 }

@@ -183,6 +183,29 @@ test('a failure is told in kind words, with a way on', async () => {
   expect(screen.queryByRole('alert')).not.toBeInTheDocument();
 });
 
+test('what is refused for ever is not offered to be tried again', async () => {
+  offering(BOXES);
+  analyzing(() => refusal(400, 'undecodable_image', 'no image'));
+  const person = await opened();
+  await addImage();
+  await person.click(runButton());
+  const alert = await screen.findByRole('alert');
+  expect(within(alert).queryByRole('button', { name: 'Try again' })).not.toBeInTheDocument();
+});
+
+test('a plugin that cannot run any more is not offered to be tried again', async () => {
+  const offered = offering(BOXES);
+  analyzing(() => {
+    offered.plugins = [{ ...BOXES, state: 'UNAVAILABLE' }];
+    return refusal(503, 'plugin_disabled', 'disabled');
+  });
+  const person = await opened();
+  await addImage();
+  await person.click(runButton());
+  const alert = await screen.findByRole('alert');
+  await waitFor(() => expect(within(alert).queryByRole('button', { name: 'Try again' })).not.toBeInTheDocument());
+});
+
 test('a plugin’s own progress is shown while it runs, then the result', async () => {
   offering(BOXES);
   const stream = following();

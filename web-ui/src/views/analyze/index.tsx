@@ -136,6 +136,7 @@ export default function AnalyzeView() {
             layers={layers}
             others={analyses}
             onRetry={retry}
+            canRun={(plugin) => plugins.offered.some((one) => one.isUsable && one.plugin.name === plugin)}
             empty={
               <Text size="sm" c="dimmed">
                 {image.refused !== null

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 
-import { pluginsQuery } from '../../api/queries';
+import { canBeCalled, pluginsQuery } from '../../api/queries';
 import type { PluginAnswer } from '../../api/schema';
 import { check } from '../../options/check';
 import type { Faults } from '../../options/check';
@@ -40,7 +40,7 @@ export function offer(plugin: PluginAnswer, typed: Values | undefined): Offered 
   const values = { ...startOf(fields), ...typed };
   return {
     plugin,
-    isUsable: plugin.state !== 'UNAVAILABLE' && plugin.state !== 'FAILED',
+    isUsable: canBeCalled(plugin),
     fields,
     values,
     faults: check(fields, values),

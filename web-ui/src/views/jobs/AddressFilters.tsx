@@ -1,6 +1,7 @@
-import { Alert, Button, Code, Group, VisuallyHidden } from '@mantine/core';
+import { Alert, Anchor, Button, Code, Group, VisuallyHidden } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
+import { Link } from 'wouter';
 
 import { moment } from '../../components/format';
 import { readAsUtc } from './filter';
@@ -41,7 +42,14 @@ export function AddressFilters({ filter, unknown, onChange }: Props) {
         <Group gap="xs" role="group" aria-label="Filters of the address">
           {since !== undefined && <Removable onRemove={without('since')}>since {moment(readAsUtc(since))}</Removable>}
           {until !== undefined && <Removable onRemove={without('until')}>before {moment(readAsUtc(until))}</Removable>}
-          {batch !== undefined && <Removable onRemove={without('batch')}>of batch {shortened(batch)}</Removable>}
+          {batch !== undefined && (
+            <>
+              <Removable onRemove={without('batch')}>of batch {shortened(batch)}</Removable>
+              <Anchor component={Link} to={`/batches/${batch}`} size="sm" underline="always">
+                How far the batch is
+              </Anchor>
+            </>
+          )}
         </Group>
       )}
     </>

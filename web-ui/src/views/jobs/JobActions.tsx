@@ -10,9 +10,11 @@ import { ErrorMessage } from '../../components/ErrorMessage';
 import { hasEnded } from './filter';
 import { useCancel, useRequeue } from './queries';
 
-/** Cancel a job that has not ended; run the work of one that has once more. */
+/** Cancel a job that has not ended; run the work of one that has once more, if its image was kept. */
 export function JobActions({ job }: { job: JobAnswer }) {
-  return <Group gap="xs">{hasEnded(job) ? <RunAgain job={job} /> : <Cancel job={job} />}</Group>;
+  return (
+    <Group gap="xs">{hasEnded(job) ? job.inputs.length > 0 && <RunAgain job={job} /> : <Cancel job={job} />}</Group>
+  );
 }
 
 function RunAgain({ job }: { job: JobAnswer }) {

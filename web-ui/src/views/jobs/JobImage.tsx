@@ -39,7 +39,7 @@ export function JobImage({ job }: { job: JobAnswer }) {
     );
   }
   return (
-    <Paper withBorder className={classes.results}>
+    <Paper withBorder className={classes.results} data-empty={layers.length === 0 || undefined}>
       <Results
         name={nameOf(job)}
         file={data ?? null}

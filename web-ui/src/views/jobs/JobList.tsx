@@ -1,15 +1,16 @@
-import { Anchor, Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Badge, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useLocation, useSearch } from 'wouter';
 import { useHistoryState } from 'wouter/use-browser-location';
 import { NotAnswered } from '../../components/NotAnswered';
+import { Pager } from '../../components/Pager';
 
 import { View } from '../../components/View';
 import { AddressFilters } from './AddressFilters';
 import { Filters } from './Filters';
 import { JobTable } from './JobTable';
 import { StatusTabs } from './StatusTabs';
-import { filterOf, notUnderstood, searchOf } from './filter';
+import { filterOf, isId, notUnderstood, searchOf } from './filter';
 import type { JobFilter } from './filter';
 import { jobsQuery } from './queries';
 import { useLiveJobs } from './useLiveJobs';
@@ -37,6 +38,7 @@ export function JobList() {
     window.scrollTo({ top: 0 });
   };
   const newer = before.at(-1) ?? null;
+  const next = data?.next_cursor ?? null;
   return (
     <View title="Jobs">
       <Group justify="space-between" align="flex-end">
@@ -53,28 +55,19 @@ export function JobList() {
       {error !== null && <NotAnswered failure={error} onRetry={() => void refetch()} />}
       <Paper withBorder px="md" py="xs" bg="var(--page-raised)" opacity={isPlaceholderData ? 0.6 : 1}>
         <JobTable jobs={error !== null && data === undefined ? [] : data?.jobs} label="Jobs, newest first" />
-        {data?.jobs.length === 0 && <Nothing filtered={Object.keys(filter).length > 0} />}
+        {data?.jobs.length === 0 && <Nothing filter={filter} />}
       </Paper>
-      <Group justify="center">
-        <Button variant="default" disabled={cursor === null} onClick={() => turnTo(null, [])}>
-          Newest
-        </Button>
-        <Button variant="default" disabled={cursor === null} onClick={() => turnTo(newer, before.slice(0, -1))}>
-          Newer
-        </Button>
-        <Button
-          variant="default"
-          disabled={data?.next_cursor == null || isPlaceholderData}
-          onClick={() => turnTo(data?.next_cursor ?? null, [...before, cursor])}
-        >
-          Older
-        </Button>
-      </Group>
+      <Pager
+        onNewest={cursor === null ? undefined : () => turnTo(null, [])}
+        onNewer={cursor === null ? undefined : () => turnTo(newer, before.slice(0, -1))}
+        onOlder={next === null ? undefined : () => !isPlaceholderData && turnTo(next, [...before, cursor])}
+      />
     </View>
   );
 }
 
-function Nothing({ filtered }: { filtered: boolean }) {
+function Nothing({ filter }: { filter: JobFilter }) {
+  const filtered = Object.keys(filter).length > 0;
   return (
     <Stack align="center" py="xl" gap={4} role="status">
       <Text fw={600}>{filtered ? 'No job fits' : 'There are no jobs yet'}</Text>
@@ -83,14 +76,23 @@ function Nothing({ filtered }: { filtered: boolean }) {
           'Take a filter away to see more.'
         ) : (
           <>
-            Every analysis is one:{' '}
-            <Anchor component={Link} to="/" size="sm" underline="always">
-              make the first
-            </Anchor>
-            .
+            Every analysis is one: <Way to="/">make the first</Way>.
           </>
         )}
       </Text>
+      {filter.q !== undefined && isId(filter.q) && (
+        <Text size="sm" c="dimmed">
+          It may be the id of a batch: <Way to={`/batches/${filter.q}`}>look for the batch</Way>.
+        </Text>
+      )}
     </Stack>
+  );
+}
+
+function Way({ to, children }: { to: string; children: string }) {
+  return (
+    <Anchor component={Link} to={to} size="sm" underline="always">
+      {children}
+    </Anchor>
   );
 }

@@ -1,4 +1,4 @@
-import { Anchor, Group, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Group, SimpleGrid, Skeleton, Stack, Title, VisuallyHidden } from '@mantine/core';
 import { IconArrowLeft } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'wouter';
@@ -7,21 +7,19 @@ import { useServerEvents } from '../../api/events';
 import { CallFailed } from '../../api/failure';
 import type { JobAnswer } from '../../api/schema';
 import { ErrorMessage } from '../../components/ErrorMessage';
-import { Facts } from '../../components/Facts';
-import type { Fact } from '../../components/Facts';
+import { CopyableId } from '../../components/CopyableId';
 import { JsonBlock } from '../../components/JsonBlock';
 import { NotAnswered } from '../../components/NotAnswered';
 import { Section } from '../../components/Section';
 import { View } from '../../components/View';
-import { milliseconds, moment } from '../../components/format';
 import { JobActions } from './JobActions';
+import { JobFacts } from './JobFacts';
 import { JobImage } from './JobImage';
 import { JobProgress } from './JobProgress';
 import { JobTimeline } from './JobTimeline';
 import { STATUS_WORDS, StatusBadge } from './StatusBadge';
-import { hasEnded, restUntil } from './filter';
+import { hasEnded } from './filter';
 import { jobQuery } from './queries';
-import { waitedMs } from './waited';
 
 /** One job, as it goes. */
 export function JobPage({ id }: { id: string }) {
@@ -57,10 +55,9 @@ function Job({ job }: { job: JobAnswer }) {
               {job.plugin}
             </Title>
             <StatusBadge status={job.status} />
+            <VisuallyHidden role="status">The job’s status: {STATUS_WORDS[job.status]}</VisuallyHidden>
           </Group>
-          <Text size="sm" c="dimmed" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
-            {job.id}
-          </Text>
+          <CopyableId id={job.id} />
         </Stack>
         <JobActions job={job} />
       </Group>
@@ -72,39 +69,10 @@ function Job({ job }: { job: JobAnswer }) {
           <JobTimeline job={job} />
         </Section>
         <Section title="What was asked">
-          <Facts facts={factsOf(job)} />
+          <JobFacts job={job} />
           {Object.keys(job.options).length > 0 && <JsonBlock label="Options" value={job.options} />}
         </Section>
       </SimpleGrid>
     </>
   );
-}
-
-function factsOf(job: JobAnswer): Fact[] {
-  const time = (ms: number | null) => (ms === null ? '–' : milliseconds(ms));
-  const at = (iso: string) => <time dateTime={iso}>{moment(iso)}</time>;
-  const link = (to: string, id: string) => (
-    <Anchor component={Link} to={to} size="sm" ff="monospace" title={id}>
-      {id.slice(0, 12)}…
-    </Anchor>
-  );
-  const facts: Fact[] = [
-    [
-      'plugin',
-      <Anchor key="plugin" component={Link} to={`/plugins/${encodeURIComponent(job.plugin)}`} size="sm">
-        {job.plugin}
-      </Anchor>,
-      'wide',
-    ],
-    ['waited', time(waitedMs(job))],
-    ['ran', time(job.running_ms)],
-    ['priority', String(job.priority)],
-  ];
-  const rest = restUntil(job);
-  if (rest !== null) facts.push(['not before', at(rest), 'wide']);
-  if (job.deadline !== null) facts.push(['deadline', at(job.deadline), 'wide']);
-  if (job.batch !== null) facts.push(['batch', link(`/batches/${job.batch}`, job.batch), 'wide']);
-  if (job.copy_of !== null) facts.push(['again of', link(`/jobs/${job.copy_of}`, job.copy_of), 'wide']);
-  for (const needed of job.needs) facts.push(['needs', link(`/jobs/${needed}`, needed), 'wide']);
-  return facts;
 }

@@ -38,6 +38,17 @@ test('a job waited until it was claimed, and then for a worker', () => {
   expect(cells.map((cell) => cell.textContent)).toEqual(expect.arrayContaining(['13.4 s', '2.35 s']));
 });
 
+test('a job that rests before another try says which comes next', () => {
+  shown(<JobTable jobs={[job('c'.repeat(32), { status: 'PENDING', attempt: 1 })]} label="Jobs" />);
+  expect(screen.getByText('attempt 2 comes next')).toBeVisible();
+});
+
+test('a job that runs says how long so far', () => {
+  const started_at = new Date(Date.now() - 42_000).toISOString();
+  shown(<JobTable jobs={[job('d'.repeat(32), { status: 'RUNNING', started_at, running_ms: null })]} label="Jobs" />);
+  expect(screen.getByText(/^4\d s$/)).toBeVisible();
+});
+
 test('a word that a plugin raised is told with its kind', () => {
   const details = { code: 'plugin_failed', retryable: false, exception: 'KeyError' };
   const error = { type: 'ExecutionError', message: "'what'", details, plugin: 'ocr', timestamp: '' } as const;

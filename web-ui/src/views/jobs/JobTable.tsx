@@ -2,9 +2,10 @@ import { Anchor, Skeleton, Table, Text } from '@mantine/core';
 import { Link } from 'wouter';
 
 import type { JobSummary } from '../../api/schema';
-import { ago, milliseconds, moment } from '../../components/format';
+import { ago, duration, milliseconds, moment } from '../../components/format';
 import { progressInWords } from '../../components/progress';
 import { said } from '../../components/said';
+import { useNow } from '../../components/useNow';
 import { countWords } from '../../components/words';
 import classes from './JobTable.module.css';
 import { StatusBadge } from './StatusBadge';
@@ -17,9 +18,11 @@ interface Props {
 }
 
 const FIRST_ROWS = 8;
+const TELL_TIME_EVERY_MS = 5_000;
 
 /** One page of jobs as a table; on a small screen each row is a card. */
 export function JobTable({ jobs, label }: Props) {
+  const now = useNow(TELL_TIME_EVERY_MS);
   return (
     <Table className={classes.table} aria-label={label} aria-busy={jobs === undefined} verticalSpacing={7} fz="sm">
       <Table.Thead>
@@ -42,7 +45,7 @@ export function JobTable({ jobs, label }: Props) {
                 </Table.Td>
               </Table.Tr>
             ))
-          : jobs.map((job) => <JobRow key={job.id} job={job} />)}
+          : jobs.map((job) => <JobRow key={job.id} job={job} now={now} />)}
       </Table.Tbody>
     </Table>
   );
@@ -51,7 +54,7 @@ export function JobTable({ jobs, label }: Props) {
 /** What tells the ids of one moment apart: they begin alike. */
 const ID_END = 8;
 
-function JobRow({ job }: { job: JobSummary }) {
+function JobRow({ job, now }: { job: JobSummary; now: number }) {
   const waited = waitedMs(job);
   return (
     <Table.Tr>
@@ -73,14 +76,21 @@ function JobRow({ job }: { job: JobSummary }) {
           <span>{job.id.slice(-ID_END)}</span>
         </Anchor>
       </Table.Td>
-      <Table.Td title={moment(job.created_at)}>{ago(job.created_at)}</Table.Td>
+      <Table.Td title={moment(job.created_at)}>{ago(job.created_at, now)}</Table.Td>
       <Table.Td data-name="waited ">{waited === null ? '–' : milliseconds(waited)}</Table.Td>
-      <Table.Td data-name="ran ">{job.running_ms === null ? '–' : milliseconds(job.running_ms)}</Table.Td>
+      <Table.Td data-name="ran ">{ranInWords(job, now)}</Table.Td>
       <Table.Td className={classes.cut}>
         <Outcome job={job} />
       </Table.Td>
     </Table.Tr>
   );
+}
+
+/** How long a job ran; of one that runs, how long it does so far. */
+function ranInWords({ status, started_at, running_ms }: JobSummary, now: number): string {
+  if (running_ms !== null) return milliseconds(running_ms);
+  if (status !== 'RUNNING' || started_at === null) return '–';
+  return duration((now - new Date(started_at).getTime()) / 1_000);
 }
 
 function Outcome({ job }: { job: JobSummary }) {
@@ -101,9 +111,14 @@ function stateOf(job: JobSummary): string {
   if (progress !== null && status === 'RUNNING') return progressInWords(progress);
   const rest = restUntil(job);
   const waits = [
+    attemptInWords(status, attempt),
     blocked > 0 ? `needs ${countWords(blocked, 'other job')}` : null,
     rest === null ? null : `not before ${moment(rest)}`,
-    attempt > 1 ? `attempt ${attempt}` : null,
   ];
   return waits.filter(Boolean).join(', ');
+}
+
+function attemptInWords(status: JobSummary['status'], attempt: number): string | null {
+  if (status === 'PENDING') return attempt > 0 ? `attempt ${attempt + 1} comes next` : null;
+  return attempt > 1 ? `attempt ${attempt}` : null;
 }

@@ -37,6 +37,11 @@ const isOneOf = (words: readonly string[]) => (said: string) => words.includes(s
 const ISO_DATE = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
 const ID = /^[0-9a-f]{32}$/;
 
+/** Whether it can be the id of a job or a batch. */
+export function isId(said: string): boolean {
+  return ID.test(said);
+}
+
 /** Return a moment as the server reads it: in UTC where it does not say. A browser would take its own zone. */
 export function readAsUtc(said: string): string {
   const dated = said.replace(' ', 'T');
@@ -53,7 +58,7 @@ const UNDERSTOOD: Record<keyof JobFilter, (said: string) => boolean> = {
   durable: isOneOf(['true', 'false']),
   since: isMoment,
   until: isMoment,
-  batch: (said) => ID.test(said),
+  batch: isId,
 };
 
 /** Read a filter from an address's query; what it cannot be is left out. */

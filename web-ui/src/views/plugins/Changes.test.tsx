@@ -7,7 +7,7 @@ import { api, refusal, shown } from '../../test/shown';
 import { Changes } from './Changes';
 
 const server = api();
-const plugin = { name: 'ocr', enabled: true } as PluginAnswer;
+const plugin = { name: 'ocr', enabled: true, state: 'IDLE' } as PluginAnswer;
 
 test('nothing is changed before the question is answered', async () => {
   const asked: string[] = [];
@@ -44,6 +44,11 @@ test('a plugin that is switched off can be switched on', () => {
   shown(<Changes plugin={{ ...plugin, enabled: false }} />);
   expect(screen.getByRole('button', { name: 'Enable ocr' })).toBeVisible();
   expect(screen.queryByRole('button', { name: 'Disable ocr' })).not.toBeInTheDocument();
+});
+
+test('a plugin that cannot run is not offered to be tried', () => {
+  shown(<Changes plugin={{ ...plugin, state: 'UNAVAILABLE' }} />);
+  expect(screen.queryByRole('link', { name: 'Try it: ocr' })).not.toBeInTheDocument();
 });
 
 test('it leads to Analyze with the plugin chosen', () => {

@@ -5,6 +5,7 @@ import { IconPhotoScan, IconPower, IconRefresh } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Link } from 'wouter';
 
+import { canBeCalled } from '../../api/queries';
 import type { PluginAnswer } from '../../api/schema';
 import { ConfirmDialog } from '../../components/ConfirmDialog';
 import { usePluginChange } from './queries';
@@ -41,7 +42,7 @@ const WORDS: Record<Change, Words> = {
   },
 };
 
-/** What can be done with a plugin: try it, switch it off or on, load it anew. Each change asks first. */
+/** What can be done with a plugin: try it if it can run, switch it off or on, load it anew. Each change asks first. */
 export function Changes({ plugin }: { plugin: PluginAnswer }) {
   const { name, enabled } = plugin;
   const [opened, { open, close }] = useDisclosure(false);
@@ -64,15 +65,17 @@ export function Changes({ plugin }: { plugin: PluginAnswer }) {
   return (
     <>
       <Group gap="xs" wrap="wrap">
-        <Button
-          component={Link}
-          to={`/analyze?plugin=${encodeURIComponent(name)}`}
-          size="xs"
-          leftSection={<IconPhotoScan size={16} aria-hidden />}
-          aria-label={`Try it: ${name}`}
-        >
-          Try it
-        </Button>
+        {canBeCalled(plugin) && (
+          <Button
+            component={Link}
+            to={`/analyze?plugin=${encodeURIComponent(name)}`}
+            size="xs"
+            leftSection={<IconPhotoScan size={16} aria-hidden />}
+            aria-label={`Try it: ${name}`}
+          >
+            Try it
+          </Button>
+        )}
         <Button
           size="xs"
           variant="default"

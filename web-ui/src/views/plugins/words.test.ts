@@ -24,8 +24,17 @@ test('permissions that are asked for are told with what is lacking', () => {
   );
 });
 
+test('what was granted in part, or as an empty list, was not granted', () => {
+  const permissions = { network: ['a.example', 'b.example'] };
+  const words = 'asks for network; not granted: network';
+  expect(permissionsInWords({ permissions, granted: { network: [] } })).toBe(words);
+  expect(permissionsInWords({ permissions, granted: { network: ['a.example'] } })).toBe(words);
+  expect(permissionsInWords({ permissions, granted: permissions })).toBe('has network');
+});
+
 test('a permission that is not there is a dash', () => {
   expect(permissionValue(undefined)).toBe('–');
+  expect(permissionValue([])).toBe('–');
   expect(permissionValue(true)).toBe('yes');
   expect(permissionValue(['a.example', 'b.example'])).toBe('a.example, b.example');
 });

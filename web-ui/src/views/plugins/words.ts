@@ -70,16 +70,22 @@ export function sizeInWords(limits: Record<string, number>): string {
 export function permissionsInWords({ permissions, granted }: Pick<PluginAnswer, 'permissions' | 'granted'>): string {
   const asked = Object.keys(permissions);
   if (asked.length === 0) return 'asks for no permission';
-  const lacking = asked.filter((kind) => !(kind in granted));
+  const lacking = asked.filter((kind) => !isGranted(permissions[kind], granted[kind]));
   if (lacking.length === 0) return `has ${asked.join(', ')}`;
   return `asks for ${asked.join(', ')}; not granted: ${lacking.join(', ')}`;
+}
+
+/** Whether what was asked for was granted whole: a list may have been granted in part, or as an empty one. */
+function isGranted(asked: unknown, granted: unknown): boolean {
+  if (!Array.isArray(asked)) return Boolean(granted);
+  return Array.isArray(granted) && asked.every((one) => granted.includes(one));
 }
 
 /** A permission's value: what is asked for or granted. */
 export function permissionValue(value: unknown): string {
   if (value === undefined || value === null || value === false) return '–';
   if (value === true) return 'yes';
-  return Array.isArray(value) ? value.join(', ') : JSON.stringify(value);
+  return Array.isArray(value) ? value.join(', ') || '–' : JSON.stringify(value);
 }
 
 /** What was tried in a worker, by the permission that may open it ('' where none can). */
