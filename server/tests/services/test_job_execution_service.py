@@ -249,7 +249,7 @@ async def test_a_deadline_that_passes_while_the_store_cannot_expire_jobs_is_not_
     jobs, expire = server.job_execution, server.store.expire
     await jobs.create_job_async("scripted", payload(hold=True))
     await until(lambda: plugin.seen)
-    refused = []
+    refused: list[Any] = []
 
     async def expire_at_the_second_try(*given: Any) -> Any:
         if not refused:
@@ -271,7 +271,6 @@ async def test_who_follows_all_jobs_misses_none_from_the_first_word_on(server: S
     await ended(server.job_execution, job_id)  # nothing more will come of it
     told = await anext(stream)
     assert (told.name, told.data["id"]) == ("job", job_id)
-    await stream.aclose()
 
 
 @pytest.mark.parametrize("slow", ["the question", "the answer"])
