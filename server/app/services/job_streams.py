@@ -119,7 +119,8 @@ def status_history(job: Job, attempts: Sequence[Attempt]) -> Iterator[dict[str, 
         yield _entry(JobStatus.PENDING, 0, job.created_at)
     for attempt in attempts:
         yield _entry(JobStatus.RUNNING, attempt.number, attempt.started_at)
-        if attempt.outcome is not None and attempt.outcome not in TERMINAL:
+        waited = job.ended_at is None or attempt.ended_at != job.ended_at  # else it was to be cancelled, and was
+        if attempt.outcome is not None and attempt.outcome not in TERMINAL and waited:
             waits = _entry(JobStatus.PENDING, attempt.number, attempt.ended_at)
             yield {**waits, "outcome": attempt.outcome, "error_code": attempt.error_code}
 

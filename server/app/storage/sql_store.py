@@ -170,6 +170,9 @@ class SqlJobStore(ABC):
     async def outlook(self) -> Outlook:
         return await self._read(lambda: waiting.outlook(self._actor))
 
+    async def turns(self, plugins: Collection[str]) -> Sequence[str]:
+        return await self._read(lambda: waiting.turns(self._actor, plugins))
+
     # Batches and webhooks
 
     async def batch(self, batch_id: str) -> BatchProgress | None:

@@ -136,6 +136,14 @@ def _claim(ids: Select[Any]) -> Update:
     )
 
 
+SELECT_FIRST = Statement(
+    select(jobs.c.priority, jobs.c.id)
+    .with_hint(jobs, BY_WAITING, "sqlite")
+    .where(*CLAIMABLE, _IN_TIME, jobs.c.plugin == bindparam("wanted_plugin"))
+    .order_by(jobs.c.priority.desc(), jobs.c.id)
+    .limit(bindparam("most", type_=BigInteger()))
+    .offset(NO_OFFSET)
+)
 SELECT_CLAIMABLE = Statement(_next_claimable(*without_results()), packed=True)
 SELECT_CLAIMABLE_JOB = Statement(_claimable_job(*without_results()))
 

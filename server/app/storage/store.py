@@ -169,6 +169,12 @@ class JobStore(Protocol):
         Its cost does not grow with the number of jobs.
         """
 
+    async def turns(self, plugins: Collection[str]) -> Sequence[str]:
+        """Return plugins that jobs wait for in the order in which the first job of each is to start.
+
+        By priority, then age.
+        """
+
     # Batches and webhooks
 
     async def batch(self, batch_id: str) -> BatchProgress | None:

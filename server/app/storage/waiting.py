@@ -1,5 +1,6 @@
 """What waits: the SQL that tells the dispatcher where to look and when, and operators how much there is."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from app.storage.statements import (
     DURABLE,
     FREE,
     HELD,
+    SELECT_FIRST,
     status_is,
     status_value,
 )
@@ -106,3 +108,14 @@ def outlook(actor: Actor) -> Steps[Outlook]:
     moments = [moment for _, moment in rows if moment is not None]
     plugins = sorted({plugin for plugin, _ in rows if plugin is not None})
     return Outlook(plugins, from_micros(min(moments)) if moments else None)
+
+
+def turns(actor: Actor, plugins: Collection[str]) -> Steps[Sequence[str]]:
+    """Return the plugins in the order in which the first of their waiting jobs are to start."""
+    firsts: dict[str, tuple[int, str]] = {}
+    for plugin in plugins:
+        rows = yield from rows_of(SELECT_FIRST, actor.times() | {"wanted_plugin": plugin, "most": 1})
+        if rows:
+            firsts[plugin] = (-rows[0][0], rows[0][1])
+    # A plugin without one has a job whose time has come a moment ago: the claim will see it.
+    return sorted(plugins, key=lambda plugin: (plugin in firsts, firsts.get(plugin, (0, ""))))

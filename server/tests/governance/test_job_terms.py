@@ -103,6 +103,24 @@ def test_jobs_of_higher_priority_start_first(tmp_path: Path):
         assert sorted(turns, key=lambda priority: turns[priority]) == [100, 50, 7, 0, -100]
 
 
+def test_jobs_of_higher_priority_start_first_whatever_their_plugin_where_few_run_at_once(tmp_path: Path):
+    with running(make_home(tmp_path, "slow", max_running_jobs=1)) as server:
+        blocker = server.accepted("slow-eight", {"seconds": 4})
+        server.until_status(blocker, "RUNNING")
+        asked = [
+            ("queue", 0),
+            ("queue", 0),
+            ("slow-eight", 7),
+            ("slow", 100),
+            ("queue", 50),
+            ("slow", -5),
+            ("queue", 7),
+        ]
+        ids = [server.accepted(plugin, priority=priority) for plugin, priority in asked]
+        jobs = sorted((server.ended_job(job_id) for job_id in ids), key=lambda job: job["started_at"])
+        assert [(job["plugin"], job["priority"]) for job in jobs] == sorted(asked, key=lambda one: -one[1])
+
+
 def test_a_job_runs_after_those_that_it_needs(server: RunningServer):
     first = server.accepted("slow", {"seconds": 3})
     second = server.accepted("second", after=[first])

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -110,5 +110,12 @@ def test_the_history_of_a_job_is_its_attempts() -> None:
         ("RUNNING", 3, None),
     ]
     assert told[2]["error_code"] == "plugin_failed"
+    cancelled = replace(job(status=JobStatus.CANCELLED), ended_at=NOW)  # as its server handed it back
+    assert [entry["status"] for entry in status_history(cancelled, [attempt(1, "handed_back")])] == [
+        "PENDING",
+        "RUNNING",
+    ]
+    later = replace(cancelled, ended_at=NOW + timedelta(seconds=1))  # as it waited
+    assert [entry["status"] for entry in status_history(later, [attempt(1, "handed_back")])][2:] == ["PENDING"]
     call = replace(job(), durable=False)
     assert [entry["status"] for entry in status_history(call, [attempt(1, None)])] == ["RUNNING"]

@@ -14,6 +14,7 @@ from support.stores import PostgresPlace, execute
 from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.plugins.loader.plugin_registry import PluginRegistry
+from app.services.execution.job_dispatcher import share
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.job_terms import JobTerms, Submission
 from app.storage.errors import StorageError
@@ -213,6 +214,13 @@ async def test_a_job_that_finds_its_plugin_idle_is_claimed_in_the_transaction_th
         if together:
             return
     pytest.fail("no claim was made in the transaction of its job")
+
+
+def test_room_is_shared_among_plugins_that_want_more() -> None:
+    wanted = {"a": 64, "b": 2, "c": 64}
+    assert share(1, wanted, ["c", "a", "b"]) == {"c": 1}
+    assert share(10, wanted, ["c", "a", "b"]) == {"c": 4, "a": 4, "b": 2}
+    assert share(129, wanted, ["c", "a", "b"]) == {"c": 64, "a": 63, "b": 2}
 
 
 async def test_what_comes_while_there_is_no_room_is_not_held_in_memory(

@@ -2,7 +2,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.stores import ENDED, Place, add, claim, ended, lease, without_lease
@@ -331,6 +331,21 @@ async def test_waiting_jobs_are_counted_by_plugin(store: JobStore, waiting: Make
     assert (await store.outlook()).plugins == ["b", "c"]
     await claim(store, {"b": 1, "c": 1})
     assert (await store.outlook()).plugins == []
+
+
+async def test_plugins_have_their_turns_by_the_priority_and_age_of_their_first_jobs(
+    place: Place, waiting: Make
+) -> None:
+    now = datetime.now(UTC)
+    async with await place.open(clock=lambda: now) as store:
+        for plugin, priority in (("a", -1), ("b", 0), ("c", 0), ("d", 7), ("b", 3), ("a", -2)):
+            await add(store, waiting(plugin, priority=priority))
+        assert await store.turns(["a", "b", "c", "d"]) == ["d", "b", "c", "a"]
+        await claim(store, {"b": 1, "d": 1})
+        assert await store.turns({"c": 1, "b": 9, "a": 2}) == ["b", "c", "a"]
+        await add(store, waiting("e", not_before=now + timedelta(seconds=5)))
+        now += timedelta(seconds=6)  # none has seen yet that it may run now
+        assert await store.turns(["a", "c", "e"]) == ["e", "c", "a"]
 
 
 async def test_recovery_requeues_durable_jobs_and_ends_the_others(place: Place, waiting: Make, running: Make) -> None:

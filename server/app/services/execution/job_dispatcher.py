@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -65,6 +66,8 @@ class JobDispatcher:
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
         self._expired_at = 0.0
         self._waiting_for_seats = False
+        # More waits than there is room for: new jobs must not go before others of a higher priority, or older ones.
+        self._crowded = False
         # Plugins of jobs that may run at once: there is no need to look for those. Of jobs that are being stored here,
         # and, by job, of those that were and have not been claimed.
         self._expected: set[str] = set()
@@ -142,7 +145,7 @@ class JobDispatcher:
             room = 0
         waiting = await self._find_waiting(room)
         self._waiting_for_seats = bool(waiting)
-        free: dict[str, int] = {}
+        wanted: dict[str, int] = {}
         for plugin in waiting:
             if self._store.shared and not self._plugins.can_run(plugin):
                 continue  # its jobs wait for a server that has it, and can load it
@@ -150,8 +153,11 @@ class JobDispatcher:
             ahead = self._pace.ahead(plugin, self._plugins.seats(plugin))
             seats = min(room, self._plugins.free_seats(plugin, ahead) - self._runs.loading(plugin))
             if seats > 0:
-                free[plugin] = seats
-                room -= seats
+                wanted[plugin] = seats
+        free: Mapping[str, int] = wanted
+        if sum(wanted.values()) > room:
+            self._crowded = True
+            free = share(room, wanted, await self._store.turns(wanted))
         claimed = await self._store.claim(free, self.lease_until()) if free else ()
         for job in claimed:
             self._fresh.pop(job.id, None)
@@ -165,11 +171,12 @@ class JobDispatcher:
         fresh = self._expected.union(self._fresh.values())
         self._expected.clear()
         self._fresh.clear()  # without room too: as many may come as the disk holds, and the next look finds them
-        if room > 0 and fresh and self._looked:
+        if room > 0 and fresh and self._looked and not self._crowded:
             self._looked = False
             return fresh
         self._looked = True
         outlook = await self._store.outlook()
+        self._crowded = room <= 0 and bool(outlook.plugins)
         if not self._is_due():  # what has become due meanwhile is not what comes next
             self._due = outlook.next_due
         return outlook.plugins if room > 0 else ()  # without room: rest until something ends
@@ -195,3 +202,16 @@ class JobDispatcher:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(rest_s):
                 await self._wake.wait()
+
+
+def share(room: int, wanted: Mapping[str, int], turns: Sequence[str]) -> Mapping[str, int]:
+    """Deal ``room`` among plugins that want more together: one to each in turn, until there is no more.
+
+    ``turns`` holds all of them. A share for each: none waits for another's jobs to come to an end.
+    """
+    dealt: Counter[str] = Counter()
+    while dealt.total() < room:
+        for plugin in turns:
+            if dealt[plugin] < wanted[plugin] and dealt.total() < room:
+                dealt[plugin] += 1
+    return dealt
