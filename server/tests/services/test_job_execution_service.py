@@ -4,8 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
 from support.postgres_server import PostgresServer
@@ -14,6 +14,7 @@ from support.stores import PostgresPlace, execute
 from app.governance.errors import RequestError
 from app.governance.job_lifecycle import JobStatus
 from app.plugins.loader.plugin_registry import PluginRegistry
+from app.services.execution import job_dispatcher
 from app.services.execution.job_dispatcher import share
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.job_terms import JobTerms, Submission
@@ -279,6 +280,23 @@ async def test_who_follows_all_jobs_misses_none_from_the_first_word_on(server: S
     await ended(server.job_execution, job_id)  # nothing more will come of it
     told = await anext(stream)
     assert (told.name, told.data["id"]) == ("job", job_id)
+
+
+class AnHourBehind(datetime):
+    """The clock before it is set, or before the machine slept."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(hours=1)
+
+
+async def test_a_delayed_job_starts_although_the_clock_was_set_while_its_time_was_waited_for(
+    server: Sightgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_dispatcher, "CLOCK_AGAIN_S", 0.05)
+    monkeypatch.setattr(job_dispatcher, "datetime", AnHourBehind)
+    accepted = await server.job_execution.accept(Submission.of_one("scripted", {}, JobTerms(delay_s=0.3)), payload())
+    assert (await ended(server.job_execution, accepted.job_id))["status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("slow", ["the question", "the answer"])

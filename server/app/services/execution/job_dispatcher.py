@@ -23,6 +23,8 @@ log = structlog.get_logger("sightgate.jobs")
 LOOK_AGAIN_S = 1.0
 # Before it looks again for what is due and was not done: another server may hold it.
 DUE_AGAIN_S = 0.01
+# Before it looks at the clock again while a time is waited for: it may be set, or the machine have slept.
+CLOCK_AGAIN_S = 10.0
 AFTER_FAULT_S = 1.0
 STOP_S = 3.0
 # On a shared store: deadlines of jobs whose server died before it could look at them.
@@ -196,7 +198,7 @@ class JobDispatcher:
             return
         rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
         if self._due is not None:
-            until_due = max(DUE_AGAIN_S, (self._due - datetime.now(UTC)).total_seconds())
+            until_due = min(max(DUE_AGAIN_S, (self._due - datetime.now(UTC)).total_seconds()), CLOCK_AGAIN_S)
             rest_s = until_due if rest_s is None else min(rest_s, until_due)
         # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up.
         with contextlib.suppress(TimeoutError):
