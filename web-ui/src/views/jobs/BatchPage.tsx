@@ -85,7 +85,7 @@ function Batch({ batch }: { batch: BatchAnswer }) {
             ))}
           </Progress.Root>
           {/* Read aloud at the end alone: the counts may change ten times a second. */}
-          <VisuallyHidden role="status">{done === total && 'All jobs of the batch have ended.'}</VisuallyHidden>
+          <VisuallyHidden role="status">{done === total && 'The batch is done.'}</VisuallyHidden>
           <Text size="sm">
             {count(done)} of {count(total)} have ended:{' '}
             {STATUSES.map((status, at) => (
