@@ -1,13 +1,9 @@
-import { Anchor, Code, Text, Timeline } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
-import { Link } from 'wouter';
+import { Code, Text, Timeline } from '@mantine/core';
 
-import { asFailure } from '../../api/failure';
-import type { JobAnswer, PluginAnswer } from '../../api/schema';
+import type { JobAnswer } from '../../api/schema';
 import { milliseconds, moment } from '../../components/format';
 import { countWords } from '../../components/words';
 import { STATUS_WORDS } from './StatusBadge';
-import { pluginQuery } from '../plugins/queries';
 import { hasEnded, restUntil } from './filter';
 
 type Attempt = JobAnswer['attempts'][number];
@@ -52,35 +48,12 @@ export function JobTimeline({ job }: { job: JobAnswer }) {
             </Said>
           )}
           {rest !== null && <Said>It does not begin before {moment(rest)}.</Said>}
-          {job.status === 'PENDING' && <PluginObstacle name={job.plugin} />}
+          {job.waits_because !== null && <Said>It waits because {job.waits_because}.</Said>}
           {job.deadline !== null && <Said>It must have ended by {moment(job.deadline)}.</Said>}
         </Timeline.Item>
       )}
     </Timeline>
   );
-}
-
-/** Why a job's plugin cannot run it now; nothing if it can. */
-function PluginObstacle({ name }: { name: string }) {
-  const { data, error } = useQuery(pluginQuery(name));
-  const isGone = error !== null && asFailure(error).code === 'plugin_not_found';
-  const why = isGone ? 'it is not there any more' : data && obstacleOf(data);
-  if (!why) return null;
-  return (
-    <Said>
-      Its plugin{' '}
-      <Anchor component={Link} to={`/plugins/${encodeURIComponent(name)}`} size="sm" underline="always">
-        {name}
-      </Anchor>{' '}
-      cannot run now: {why}.
-    </Said>
-  );
-}
-
-function obstacleOf({ enabled, reason, health }: PluginAnswer): string | null {
-  if (!enabled) return 'it is switched off';
-  if (health.breaker === 'open') return 'it rests, because its workers ended too often';
-  return reason;
 }
 
 function outcomeOf({ outcome, error_code }: Attempt): string {
