@@ -15,6 +15,8 @@ from app.governance.job_lifecycle import JobStatus
 
 MOST_ROWS = 40
 MOST_COLUMNS = 8
+# A listing of jobs is no narrower than this: a terminal that is wraps its lines, and leaves the ids whole.
+LEAST_WIDTH_OF_JOBS = 80
 DEEPEST = 4
 LONGEST_STATUS = max(map(len, JobStatus))
 
@@ -154,6 +156,9 @@ def job_table(page: Jobs) -> RenderableType:
     if not page.rows:
         return Text("no jobs")
     table = _table("job", "plugin", "status", "created", "took", "error")
+    job_id, _, status, created, took, _ = table.columns
+    job_id.no_wrap = status.no_wrap = took.no_wrap = True  # an id is to be copied
+    created.min_width = len("2026-01-31")
     for job in page.rows:
         code = job["error_code"] or ""
         cells = local_time(job["created_at"]), milliseconds(job["running_ms"]), clean(code)

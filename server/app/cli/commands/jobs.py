@@ -53,7 +53,7 @@ def list_jobs(
     if as_json:
         output.write_json({"jobs": page.rows, "next_cursor": page.next_cursor})
     else:
-        output.show(render.job_table(page))
+        output.show(render.job_table(page), render.LEAST_WIDTH_OF_JOBS)
 
 
 @app.command("show")
