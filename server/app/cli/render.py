@@ -12,6 +12,7 @@ from rich.text import Text
 from app.cli.backend import Analysis, Jobs, JsonObject
 from app.cli.text import clean, is_points, local_time, milliseconds, short
 from app.governance.job_lifecycle import JobStatus
+from sightgate.errors import counted
 
 MOST_ROWS = 40
 MOST_COLUMNS = 8
@@ -113,7 +114,7 @@ def _resting(health: JsonObject) -> str:
         again = f", for the {health['rests']}. time" if health.get("rests", 1) > 1 else ""
         held.append(f"breaker {health['breaker']}{again}, because {clean(health['reason'])}")
     if quarantined := health.get("quarantined_inputs"):
-        held.append(f"refuses {len(quarantined)} image{'s' if len(quarantined) > 1 else ''} that crashed it")
+        held.append(f"refuses {counted(len(quarantined), 'image')} that crashed it")
     return "; ".join(held)
 
 
@@ -124,7 +125,9 @@ def _workers(health: JsonObject | None) -> str:
     ended = health["ended_in_call"] + health["ended_idle"]
     parts = [f"{health['running']} running, {health['started']} started, {ended} ended during a call or by themselves"]
     if health["given_up"]:
-        parts.append(f"not restarted any more after {health['restarts']} times; a call or a reload starts one")
+        parts.append(
+            f"not restarted any more after {counted(health['restarts'], 'time')}; a call or a reload starts one"
+        )
     elif health["restart_in_s"] is not None:
         parts.append(f"restart {health['restarts']} in {health['restart_in_s']:.1f} s")
     return "; ".join(parts)
