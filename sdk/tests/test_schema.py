@@ -203,7 +203,7 @@ def test_options_are_parsed_into_their_types() -> None:
         ({"threshold": 10**999}, "threshold", "finite"),
         ({"words": "a"}, "words", "an array, not 'a'"),
         ({"words": ["a", "B"]}, "words[1]", "match the pattern"),
-        ({"words": [""]}, "words[0]", "at least 1 characters"),
+        ({"words": [""]}, "words[0]", "at least 1 character,"),
         ({"words": ["a"] * 4}, "words", "at most 3 items, not 4"),
         ({"mode": "slow"}, "mode", "'fast' or 'exact', not 'slow'"),
         ({"level": 3}, "level", "must be 1 or 2, not 3"),

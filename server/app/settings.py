@@ -1,6 +1,7 @@
 """Every setting of the server, with its unit and default. Read once, at start."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -12,6 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.governance.loopback import is_loopback
 
 PREFIX = "SIGHTGATE_"
+
+# What Kubernetes puts into a pod's environment for each Service, after the Service's name.
+_SERVICE_LINK = re.compile(r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?")
+_LINKED_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 
 class Settings(BaseSettings):
@@ -145,6 +150,13 @@ class Settings(BaseSettings):
             raise ValueError("must not be empty")
         return place
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _is_no_service_link(cls, port: object) -> object:
+        # For a Service named `sightgate` Kubernetes sets SIGHTGATE_PORT, unless the pod sets it: nobody set ours.
+        is_link = isinstance(port, str) and _LINKED_PORT.match(port)
+        return cls.model_fields["port"].default if is_link else port
+
     @field_validator("blob_url")
     @classmethod
     def _is_folder_or_bucket(cls, place: str | None) -> str | None:
@@ -192,15 +204,24 @@ def ports_of(text: str) -> frozenset[int]:
     return ports
 
 
-def unknown_variables(names: Iterable[str]) -> dict[str, str | None]:
+def unknown_variables(names: Collection[str]) -> dict[str, str | None]:
     """Return those of the environment's names that look like a setting and are none, with the setting that is nearest.
 
-    They are told, not refused: an orchestrator puts names of its own into the environment.
+    They are told, not refused: an orchestrator puts names of its own into the environment. Those of Kubernetes'
+    Services are left out.
     """
     known = [name.upper() for name in Settings.model_fields]
-    unknown = [name for given in sorted(names) if (name := given.removeprefix(PREFIX)) != given and name not in known]
+    own = sorted(set(names) - set(_service_links(names)))
+    unknown = [name for given in own if (name := given.removeprefix(PREFIX)) != given and name not in known]
     nearest = {name: next(iter(get_close_matches(name, known, n=1)), None) for name in unknown}
     return {PREFIX + name: PREFIX + near if near else None for name, near in nearest.items()}
+
+
+def _service_links(names: Collection[str]) -> Iterable[str]:
+    hosts = [name for name in names if name.endswith("_SERVICE_HOST")]
+    for service in (host.removesuffix("SERVICE_HOST") for host in hosts):
+        links = (name for name in names if name.startswith(service))
+        yield from (name for name in links if _SERVICE_LINK.fullmatch(name, len(service)))
 
 
 class UnsafeSettings(ValueError):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Never
 
 from sightgate.check_process import run_in_process, tell
-from sightgate.errors import SightgateError, Unavailable
+from sightgate.errors import SightgateError, Unavailable, counted
 from sightgate.execution import Failure, Runnable, describe_exception, valid_unicode
 from sightgate.loading import check_requirements, describe, load_classes, load_plugin
 from sightgate.manifest import Source
@@ -161,8 +161,7 @@ class _Report:
         self.show(Finding(self._last.plugin, "it stays until the check has ended", f"{how}, {where}"))
 
     def show_sum(self) -> None:
-        sum_of_faults = f"{self.faults} fault{'s' if self.faults > 1 else ''}"
-        sys.stdout.write(f"{sum_of_faults if self.faults else 'the contract holds'}\n")
+        sys.stdout.write(f"{counted(self.faults, 'fault') if self.faults else 'the contract holds'}\n")
 
 
 def main(arguments: list[str] | None = None) -> int:

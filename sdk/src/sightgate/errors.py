@@ -52,3 +52,8 @@ class Unavailable(SightgateError):
 
 def _rebuild(kind: type[InputError], message: str, code: str, details: dict[str, object]) -> InputError:
     return kind(message, code, **details)
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things for a message: 1 call, 2 calls."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

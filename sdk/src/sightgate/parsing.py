@@ -24,7 +24,7 @@ from sightgate.annotations import (
     peel,
     union_branches,
 )
-from sightgate.errors import InputError, InvalidOptions
+from sightgate.errors import InputError, InvalidOptions, counted
 from sightgate.fields import Field
 
 MAX_DEPTH = 64
@@ -191,7 +191,7 @@ def _tuple(arguments: tuple[Annotation, ...], bare: Annotation, data: object, pl
         return tuple(_items(arguments, data, place))
     given = _array(data, place)
     if len(given) != len(arguments):
-        raise place.refusal(f"must have exactly {len(arguments)} items, not {len(given)}")
+        raise place.refusal(f"must have exactly {counted(len(arguments), 'item')}, not {len(given)}")
     pairs = enumerate(zip(arguments, given, strict=True))
     return tuple(_value(item, value, place / f"[{index}]") for index, (item, value) in pairs)
 
@@ -311,11 +311,11 @@ def _check_number(said: Field, number: float, place: Place) -> None:
 
 
 def _check_length(said: Field, data: str | list[object] | dict[str, object], place: Place) -> None:
-    unit = "characters" if isinstance(data, str) else "items"
+    unit = "character" if isinstance(data, str) else "item"
     if said.min_length is not None and len(data) < said.min_length:
-        raise place.refusal(f"must have at least {said.min_length} {unit}, not {len(data)}")
+        raise place.refusal(f"must have at least {counted(said.min_length, unit)}, not {len(data)}")
     if said.max_length is not None and len(data) > said.max_length:
-        raise place.refusal(f"must have at most {said.max_length} {unit}, not {len(data)}")
+        raise place.refusal(f"must have at most {counted(said.max_length, unit)}, not {len(data)}")
 
 
 def _unlike(wanted: str, data: object, place: Place) -> InvalidOptions:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, get_type_hints
 
-from sightgate.errors import InputError, InvalidResult
+from sightgate.errors import InputError, InvalidResult, counted
 from sightgate.image import Image
 from sightgate.plain import plain_result
 from sightgate.reporting import progress
@@ -55,7 +55,9 @@ class Plugin:
                 good = [entry for entry in good if entry[0] != index]
         results = analyze_batch([image for _, image, _ in good], [options for _, _, options in good]) if good else []
         if len(results) != len(good):
-            raise InvalidResult(f"analyze_batch returned {len(results)} results for {len(good)} images")
+            raise InvalidResult(
+                f"analyze_batch returned {counted(len(results), 'result')} for {counted(len(good), 'image')}"
+            )
         for (index, _, _), result in zip(good, results, strict=True):
             answers[index] = plain_result(result)
         return answers

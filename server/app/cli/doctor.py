@@ -19,6 +19,7 @@ from app.cli.options import check_plugins_dir
 from app.cli.sandbox_findings import sandbox_findings
 from app.settings import Settings, UnsafeSettings, check_safe, unknown_variables
 from app.storage.data_folder import Owner, read_owner
+from sightgate.errors import counted
 
 BUNDLED = ("image-info", "quality", "barcodes", "ocr", "faces", "fingerprint", "objects")
 SERVER = "sightgate-server"
@@ -150,7 +151,7 @@ def _operator_file(folder: Path) -> Finding:
         tables = read_operator_file(file)
     except OperatorFileError as broken:
         return Finding("plugins.toml", Verdict.MISSING, str(broken), f"${{EDITOR:-vi}} {shlex.quote(str(file))}")
-    said = f"{len(tables)} plugins named" if file.exists() else "none; every plugin has its own defaults"
+    said = f"{counted(len(tables), 'plugin')} named" if file.exists() else "none; every plugin has its own defaults"
     return Finding("plugins.toml", Verdict.OK, said)
 
 

@@ -10,6 +10,7 @@ from app.cli.backend import JsonObject
 from app.cli.text import clean
 from app.plugins.loader.environments import Environment, InstalledDistribution, UnusableEnvironment
 from app.services.plugin_installation_service import Change
+from sightgate.errors import counted
 
 COPYLEFT = "GPL or AGPL"
 
@@ -48,7 +49,7 @@ def change_page(change: Change) -> RenderableType:
     if change.before is change.now:
         return Text(clean(f"nothing to do, this is in use already: {said}"))
     former = "" if change.before is None else f", instead of {change.before.report.version}"
-    lines = [Text(clean(f"in use now: {said}{former}; {len(report.distributions)} distributions"))]
+    lines = [Text(clean(f"in use now: {said}{former}; {counted(len(report.distributions), 'distribution')}"))]
     copyleft = [f"{row.name} ({row.licence})" for row in report.distributions if row.copyleft]
     if copyleft:
         lines.append(Text(clean(f"under the {COPYLEFT}, as they say: {', '.join(copyleft)}"), "yellow"))

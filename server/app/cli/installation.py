@@ -52,7 +52,7 @@ def show_change(change: Change, as_json: bool) -> None:
     if as_json:
         output.write_json(environment_pages.change_data(change))
     else:
-        output.console().print(environment_pages.change_page(change))
+        output.show(environment_pages.change_page(change))
 
 
 def show_all(settings: Settings, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def show_all(settings: Settings, as_json: bool) -> None:
     if as_json:
         output.write_json({"environments": [environment_pages.row_data(row) for row in rows]})
     else:
-        output.console().print(environment_pages.environment_table(rows))
+        output.show(environment_pages.environment_table(rows))
 
 
 def show_report(settings: Settings, name: str, as_json: bool) -> None:
@@ -70,7 +70,7 @@ def show_report(settings: Settings, name: str, as_json: bool) -> None:
     if as_json:
         output.write_json(environment_pages.report_data(environment))
     else:
-        output.console().print(environment_pages.report_page(environment))
+        output.show(environment_pages.report_page(environment))
 
 
 def _find(settings: Settings, name: str) -> Environment:

@@ -16,15 +16,16 @@ from app.cli.text import clean
 WIDTH_OF_FILES = 120
 
 
-def console() -> Console:
+def console(least_width: int = 0) -> Console:
     """Return the console for people on standard output. Text of plugins is never read as markup."""
-    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
-    return Console(width=width, markup=False, emoji=False, highlight=False)
+    on = Console(markup=False, emoji=False, highlight=False)
+    on.width = max(on.width, least_width) if sys.stdout.isatty() else WIDTH_OF_FILES
+    return on
 
 
-def show(what: RenderableType) -> None:
+def show(what: RenderableType, least_width: int = 0) -> None:
     """Print for people, without the blanks that fill a column up at the end of a line."""
-    on = console()
+    on = console(least_width)
     with on.capture() as captured:
         on.print(what)
     sys.stdout.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))

@@ -12,9 +12,12 @@ from rich.text import Text
 from app.cli.backend import Analysis, Jobs, JsonObject
 from app.cli.text import clean, is_points, local_time, milliseconds, short
 from app.governance.job_lifecycle import JobStatus
+from sightgate.errors import counted
 
 MOST_ROWS = 40
 MOST_COLUMNS = 8
+# A listing of jobs is no narrower than this: a terminal that is wraps its lines, and leaves the ids whole.
+LEAST_WIDTH_OF_JOBS = 80
 DEEPEST = 4
 LONGEST_STATUS = max(map(len, JobStatus))
 
@@ -111,7 +114,7 @@ def _resting(health: JsonObject) -> str:
         again = f", for the {health['rests']}. time" if health.get("rests", 1) > 1 else ""
         held.append(f"breaker {health['breaker']}{again}, because {clean(health['reason'])}")
     if quarantined := health.get("quarantined_inputs"):
-        held.append(f"refuses {len(quarantined)} image{'s' if len(quarantined) > 1 else ''} that crashed it")
+        held.append(f"refuses {counted(len(quarantined), 'image')} that crashed it")
     return "; ".join(held)
 
 
@@ -122,7 +125,9 @@ def _workers(health: JsonObject | None) -> str:
     ended = health["ended_in_call"] + health["ended_idle"]
     parts = [f"{health['running']} running, {health['started']} started, {ended} ended during a call or by themselves"]
     if health["given_up"]:
-        parts.append(f"not restarted any more after {health['restarts']} times; a call or a reload starts one")
+        parts.append(
+            f"not restarted any more after {counted(health['restarts'], 'time')}; a call or a reload starts one"
+        )
     elif health["restart_in_s"] is not None:
         parts.append(f"restart {health['restarts']} in {health['restart_in_s']:.1f} s")
     return "; ".join(parts)
@@ -154,6 +159,9 @@ def job_table(page: Jobs) -> RenderableType:
     if not page.rows:
         return Text("no jobs")
     table = _table("job", "plugin", "status", "created", "took", "error")
+    job_id, _, status, created, took, _ = table.columns
+    job_id.no_wrap = status.no_wrap = took.no_wrap = True  # an id is to be copied
+    created.min_width = len("2026-01-31")
     for job in page.rows:
         code = job["error_code"] or ""
         cells = local_time(job["created_at"]), milliseconds(job["running_ms"]), clean(code)

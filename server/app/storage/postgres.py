@@ -13,6 +13,7 @@ from app.storage.errors import (
     StorageFull,
     StorageLocked,
     StorageReadOnly,
+    UnsupportedDatabase,
 )
 from app.storage.statement import Answer, Database, InsertRows, Query, Steps, inserts_on_postgres
 
@@ -70,7 +71,7 @@ async def connect(url: str, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:
     except DRIVER_ERRORS as failure:
         raise from_postgres(failure) from failure
     except (ValueError, OverflowError) as failure:  # a URL that cannot be read; its text may hold a password
-        raise StorageError("the database URL cannot be read") from failure
+        raise UnsupportedDatabase("the URL cannot be read; give postgresql://USER:PASSWORD@HOST/NAME") from failure
 
 
 SETTINGS = {

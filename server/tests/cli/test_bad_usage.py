@@ -79,6 +79,11 @@ def test_a_setting_of_the_environment_that_does_not_fit_is_named(cli):
         ("BLOB_URL", "ftp://host/blobs", "SIGHTGATE_BLOB_URL: must be a folder, or s3://"),
         ("RETAIN_DAYS", "1000000", "SIGHTGATE_RETAIN_DAYS: must be 36500.0 or less"),
         ("DATABASE_URL", "mysql://host/jobs", "SIGHTGATE_DATABASE_URL: The database URL is not supported"),
+        (
+            "DATABASE_URL",
+            "postgresql://host:port/jobs",
+            "SIGHTGATE_DATABASE_URL: the URL cannot be read; give postgresql",
+        ),
         ("DATABASE_URL", "postgresql://127.0.0.1:1/jobs", "SIGHTGATE_DATABASE_URL: The database server cannot be"),
     ],
 )

@@ -121,6 +121,12 @@ def test_jobs_are_purged_after_a_question(cli):
     assert [job["plugin"] for job in left] == ["failing"]
 
 
+def test_one_job_is_not_many(either):
+    (job_id,) = submitted(either, "a.png", "-p", "sizes", "--delay", "3600")
+    either.run("jobs", "cancel", job_id)
+    assert either.run("jobs", "purge", "--search", job_id, "--yes").out == "removed 1 job\n"
+
+
 def test_a_filter_that_is_empty_removes_nothing(either):
     """As a variable of a script is that was not set."""
     (job_id,) = submitted(either, "a.png", "-p", "sizes", "--delay", "3600")

@@ -6,13 +6,13 @@ import pytest
 from rich.console import Console
 
 from app.cli import render
-from app.cli.backend import Analysis
+from app.cli.backend import Analysis, Jobs
 from app.cli.text import clean, milliseconds, number, short
 
 
-def shown(renderable) -> str:
+def shown(renderable, width: int = 100) -> str:
     out = io.StringIO()
-    Console(file=out, width=100, markup=False, highlight=False).print(renderable)
+    Console(file=out, width=width, markup=False, highlight=False).print(renderable)
     return out.getvalue()
 
 
@@ -92,3 +92,18 @@ def test_times_have_a_fitting_unit():
         "4 d 2 h",
     ]
     assert number(2.0) == "2"
+
+
+def test_the_ids_of_jobs_are_whole_in_the_narrowest_listing():
+    job = {
+        "id": "01a2152778f67342ad888a1026e922a9",
+        "plugin": "fingerprint",
+        "status": "CANCELLED",
+        "created_at": "2026-01-31T12:00:00+00:00",
+        "running_ms": 12_345,
+        "error_code": "plugin_out_of_memory",
+    }
+    text = shown(render.job_table(Jobs([job], None)), render.LEAST_WIDTH_OF_JOBS)
+    assert f"{job['id']}  " in text
+    assert "CANCELLED" in text
+    assert "12.35 s" in text

@@ -128,7 +128,7 @@ def test_callers_that_wait_when_a_plugin_begins_to_rest_are_told_so(tmp_path: Pa
                 assert int(one.result().headers["retry-after"]) > 500
         row = server.row("ending")
         assert (row["success_count"], row["health"]["rests"]) == (1, 1)
-        assert row["health"]["reason"] == "its worker ended 1 times within 60 s, last with plugin_timeout"
+        assert row["health"]["reason"] == "its worker ended 1 time within 60 s, last with plugin_timeout"
 
 
 def test_jobs_wait_until_a_plugin_has_rested_and_none_of_them_is_lost(tmp_path: Path):

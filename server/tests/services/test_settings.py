@@ -87,6 +87,18 @@ def test_a_mistyped_variable_is_told_with_the_setting_that_it_looks_like() -> No
     assert unknown_variables(names) == {"SIGHTGATE_MIN_ISOLATON": "SIGHTGATE_MIN_ISOLATION", "SIGHTGATE_QQQ": None}
 
 
+def test_what_kubernetes_sets_for_services_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8000_TCP", "PORT_8000_TCP_ADDR")
+    names = [f"SIGHTGATE_{service}{name}" for service in ("", "JOBS_DB_") for name in ours]
+    assert unknown_variables([*names, "SIGHTGATE_MY_PORT", "SIGHTGATE_PORTS"]) == {
+        "SIGHTGATE_MY_PORT": "SIGHTGATE_PORT",
+        "SIGHTGATE_PORTS": "SIGHTGATE_PORT",
+    }
+    monkeypatch.setenv("SIGHTGATE_PORT", "tcp://10.0.0.1:9000")
+    assert Settings().port == 8000
+    assert Settings(port=9001).port == 9001
+
+
 @pytest.mark.parametrize("name", ["retain_days", "blob_grace_s"])
 def test_the_longest_time_that_is_taken_can_be_counted_back(name: str) -> None:
     bound = next(limit.le for limit in Settings.model_fields[name].metadata if hasattr(limit, "le"))

@@ -29,7 +29,7 @@ def doctor(
     if as_json:
         output.write_json({"findings": [asdict(finding) for finding in findings]})
     else:
-        output.console().print(_table(findings))
+        output.show(_table(findings))
     if any(finding.verdict is Verdict.MISSING for finding in findings):
         raise typer.Exit(FAILED)
 

@@ -62,7 +62,7 @@ def remove(name: Name, data_dir: DataDir = None) -> None:
     from app.cli import installation
 
     removed = installation.remove(settings_from(data_dir=data_dir), name)
-    output.console().print(f"removed {removed}")
+    output.write_line(f"removed {removed}")
 
 
 def environments(

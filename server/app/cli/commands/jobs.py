@@ -16,6 +16,7 @@ from app.cli.options import AsJson, DataDir, PluginsDir, settings_from
 from app.governance.job_lifecycle import TERMINAL, JobStatus
 from app.services.job_filters import JobQuery
 from app.settings import Settings
+from sightgate.errors import counted
 
 app = typer.Typer(help="What has run, runs and waits.")
 
@@ -53,7 +54,7 @@ def list_jobs(
     if as_json:
         output.write_json({"jobs": page.rows, "next_cursor": page.next_cursor})
     else:
-        output.show(render.job_table(page))
+        output.show(render.job_table(page), render.LEAST_WIDTH_OF_JOBS)
 
 
 @app.command("show")
@@ -167,14 +168,14 @@ def purge_jobs(
         if not yes:
             counts = await backend.jobs.counts(query)
             ended = sum(count for name, count in counts.items() if name not in ("PENDING", "RUNNING"))
-            _confirm(f"Remove {ended} ended jobs?")
+            _confirm(f"Remove {counted(ended, 'ended job')}?")
         return await backend.jobs.purge(query)
 
     removed = ask(settings_from(data_dir=data_dir), Need.JOBS, purge)
     if as_json:
         output.write_json({"removed": removed})
     else:
-        output.write_line(f"removed {removed} jobs")
+        output.write_line(f"removed {counted(removed, 'job')}")
 
 
 @app.command("events")

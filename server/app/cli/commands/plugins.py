@@ -21,7 +21,7 @@ def list_plugins(data_dir: DataDir = None, plugins_dir: PluginsDir = None, as_js
     if as_json:
         output.write_json({"plugins": rows})
     else:
-        output.console().print(render.plugin_table(rows))
+        output.show(render.plugin_table(rows))
 
 
 @app.command("show")
@@ -40,7 +40,7 @@ def show_plugin(
     if as_json:
         output.write_json(row)
     else:
-        output.console().print(render.plugin_page(row))
+        output.show(render.plugin_page(row))
 
 
 @app.command("check", context_settings={"ignore_unknown_options": True})

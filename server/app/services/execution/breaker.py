@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sightgate.errors import counted
+
 WORKER_ENDS = frozenset({"plugin_crashed", "plugin_timeout", "plugin_out_of_memory", "plugin_out_of_disk"})
 # What only a plugin that ran to its end can be told: success, or a failure of its own. A broken image or wrong options
 # are not among them: the gate may have refused those without calling the plugin.
@@ -99,7 +101,9 @@ class Breaker:
         self._ends.append(self._clock())
         if len(self._ends) < self._rules.ends or self._ends[-1] - self._ends[0] > self._rules.within_s:
             return False
-        self.open(f"its worker ended {len(self._ends)} times within {self._rules.within_s:g} s, last with {code}")
+        self.open(
+            f"its worker ended {counted(len(self._ends), 'time')} within {self._rules.within_s:g} s, last with {code}"
+        )
         return True
 
     def open(self, reason: str) -> None:

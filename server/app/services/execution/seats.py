@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from app.governance.errors import PluginRefused
+from sightgate.errors import counted
 
 
 class Seats:
@@ -43,7 +44,7 @@ class Seats:
         None means no limit: for durable jobs, which have waited in the store. Raises what ``send_away`` was given, too.
         """
         if max_waiting is not None and self.waiting >= max_waiting:
-            said = f"{self.waiting} calls wait for this plugin already; try again later"
+            said = f"no more than {counted(max_waiting, 'call')} may wait for this plugin; try again later"
             raise PluginRefused("overloaded", said, waiting=self.waiting, limit=max_waiting)
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
