@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from app.storage.errors import NotStorable, OutcomeUnknown, StorageAway
 from app.storage.postgres import CHANNEL, DRIVER_ERRORS, Prepared, connect, from_postgres
 from app.storage.records import Change
@@ -35,6 +37,8 @@ class PostgresSession:
         self._changes: list[Change] = []
         # What PostgreSQL calls the transaction that has begun: after a broken connection it can be asked for its fate.
         self._transaction: str | None = None
+        # The question whether a row is there that nobody else can have inserted, and its parameters.
+        self._proof: tuple[str, Sequence[Any]] | None = None
 
     async def connect(self) -> None:
         """Connect, trying again for a bounded time. Raises `StorageError`."""
@@ -99,6 +103,7 @@ class PostgresSession:
     async def _do(self, prepared: Prepared, command: Query | InsertRows) -> Answer:
         if isinstance(command, InsertRows):
             answer = await prepared.insert(command)
+            self._proof = self._proof or _proof_of(command)
         else:
             answer = await prepared.query(command)
             if not command.statement.names_transaction:
@@ -107,7 +112,7 @@ class PostgresSession:
         return answer
 
     async def _begin(self, begin: Begin) -> None:
-        self._changes, self._transaction = [], None
+        self._changes, self._transaction, self._proof = [], None, None
         waits = begin.durable and self._durability is Durability.FULL
         text = f"BEGIN; SET LOCAL synchronous_commit = {'on' if waits else 'off'}"
         for last in (False, True):
@@ -137,17 +142,28 @@ class PostgresSession:
                 raise
 
     async def _was_committed(self, transaction: str) -> bool:
-        """Ask the database what became of a transaction. Raises `OutcomeUnknown` when it does not say in time."""
+        """Ask the database what became of a transaction. Raises `OutcomeUnknown` when it cannot say, or not in time.
+
+        That the transaction of this name was committed proves nothing by itself: a database that crashes before
+        anything of a transaction was on its disk gives the name to another one.
+        """
         until = time.monotonic() + self._patience_s
         while time.monotonic() < until:
             try:
                 await self.connect()
                 fate = await self._connection.fetchval(_FATE, transaction)
+                if fate == "committed" and self._proof is not None:
+                    question, parameters = self._proof
+                    return bool(await self._connection.fetchval(question, *parameters))
+            except asyncpg.InvalidParameterValueError:  # a name that was not given away yet: ours is lost
+                return False
             except (StorageAway, *DRIVER_ERRORS):
                 await self._drop()
                 continue
+            if fate == "aborted":
+                return False
             if fate != "in progress":
-                return bool(fate == "committed")
+                break
             await asyncio.sleep(_RETRY_CONNECT_S)
         raise OutcomeUnknown
 
@@ -155,6 +171,10 @@ class PostgresSession:
         connection, self._connection, self._prepared = self._connection, None, None
         if connection is not None:
             connection.terminate()
+
+
+def _proof_of(inserted: InsertRows) -> tuple[str, Sequence[Any]] | None:
+    return next((insert.look_on_postgres(rows[0]) for insert, rows in inserted.tables.items() if rows), None)
 
 
 def _payloads(server_id: str, changes: Sequence[Change]) -> list[str]:

@@ -192,6 +192,12 @@ class RowInsert:
         columns = ", ".join(column.name for column in self._table.c)
         return f"INSERT INTO {self._table.name} ({columns}) SELECT * FROM unnest({arrays})"
 
+    def look_on_postgres(self, row: Row) -> tuple[str, Sequence[Any]]:
+        """Return the question whether the row is there, and its parameters."""
+        keys = [(column.name, value) for column, value in zip(self._table.c, row, strict=True) if column.primary_key]
+        named = " AND ".join(f"{name} = ${number}" for number, (name, _) in enumerate(keys, 1))
+        return f"SELECT EXISTS (SELECT FROM {self._table.name} WHERE {named})", [value for _, value in keys]
+
 
 @cache
 def inserts_on_postgres(inserts: tuple[RowInsert, ...]) -> str:

@@ -5,7 +5,10 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import asyncpg
 import pytest
 from support.postgres_server import PostgresServer
 from support.stores import PostgresPlace, add, claim, end, ended, execute, lease, postgres_beside
@@ -21,6 +24,7 @@ from app.storage.errors import (
     StorageError,
 )
 from app.storage.postgres_listener import LOOK_AGAIN
+from app.storage.postgres_session import PostgresSession
 from app.storage.postgres_store import PostgresJobStore
 from app.storage.records import Change, IdempotencyKey, Job, JobFilter, JobInput, NewJob
 
@@ -368,6 +372,63 @@ async def test_a_commit_that_hangs_is_never_told_as_failed(mortal: PostgresServe
         for job, outcome in zip(jobs, outcomes, strict=True):
             assert isinstance(outcome, Job | OutcomeUnknown), outcome
             assert await store.get(job.id) == job
+
+
+@dataclass
+class LostCommits:
+    """The next commit is lost in a crash, and its transaction's name is ``name`` by the time it is asked for."""
+
+    name: str | None = None
+
+
+@pytest.fixture
+def lost_commits(monkeypatch: pytest.MonkeyPatch) -> LostCommits:
+    lost = LostCommits()
+    execute_really, perform = asyncpg.Connection.execute, PostgresSession._commit
+
+    async def lose_commit(connection: Any, text: str, *rest: Any, **named: Any) -> str:
+        if lost.name is not None and text.endswith("COMMIT"):
+            lost.name = None
+            connection.terminate()
+            raise asyncpg.ConnectionDoesNotExistError
+        return str(await execute_really(connection, text, *rest, **named))
+
+    async def commit(session: PostgresSession) -> None:
+        session._transaction = lost.name or session._transaction
+        await perform(session)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", lose_commit)
+    monkeypatch.setattr(PostgresSession, "_commit", commit)
+    return lost
+
+
+@pytest.mark.parametrize("begun_since", [0, 1_000_000])
+async def test_a_job_whose_commit_was_lost_is_stored_although_its_transactions_name_was_given_to_another(
+    postgres: PostgresServer, lost_commits: LostCommits, waiting: Make, begun_since: int
+) -> None:
+    """Of a million later, the name has not been given to any."""
+    place = PostgresPlace(postgres)
+    async with await place.open() as store:
+        ((others,),) = execute(place.url, "SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)")
+        lost_commits.name = str(others + begun_since)
+        job = await add(store, waiting())
+        assert lost_commits.name is None
+        assert await store.get(job.id) == job
+
+
+async def test_a_write_whose_commit_was_lost_is_not_told_as_done(
+    postgres: PostgresServer, lost_commits: LostCommits, waiting: Make
+) -> None:
+    place = PostgresPlace(postgres)
+    async with await place.open() as store:
+        job = await add(store, waiting())
+        ((others,),) = execute(place.url, "SELECT CAST(pg_current_xact_id() AS TEXT)")
+        lost_commits.name = others
+        with pytest.raises(OutcomeUnknown):
+            await store.request_cancel(job.id, {})
+        kept = await store.get(job.id)
+        assert kept is not None
+        assert kept.status is JobStatus.PENDING
 
 
 async def until_answering(store: PostgresJobStore) -> None:
