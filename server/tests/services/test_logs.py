@@ -38,9 +38,23 @@ structlog.get_logger("test").info("odd", value=object(), text="\\ud800", number=
 """
 
 
-def lines(log_format: str, level: str = "info") -> list[str]:
+LIBRARY = """
+import logging
+import sys
+from app.observability.logs import configure_logs
+
+configure_logs(sys.argv[1], sys.argv[2])
+try:
+    raise OSError("no way")
+except OSError:
+    logging.getLogger("library.part").exception("%s is gone", "it")
+logging.getLogger("asyncpg.pool").warning("again and again")
+"""
+
+
+def lines(log_format: str, level: str = "info", program: str = PROGRAM) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, log_format, level], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program, log_format, level], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
@@ -90,3 +104,11 @@ def test_without_a_terminal_lines_are_json() -> None:
 
 def test_lines_below_the_level_are_left_out() -> None:
     assert {json.loads(line)["level"] for line in lines("json", "warning")} == {"warning"}
+
+
+def test_what_a_library_logs_is_one_line_too() -> None:
+    (line,) = lines("json", program=LIBRARY)
+    told = json.loads(line)
+    assert (told["logger"], told["level"], told["event"]) == ("library.part", "error", "it is gone")
+    assert told["exception"].endswith("OSError: no way")
+    assert told["timestamp"].endswith("Z")
