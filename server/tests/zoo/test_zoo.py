@@ -135,7 +135,7 @@ def test_the_command_exits_with_1_if_an_animal_is_not_as_expected() -> None:
         (("--only", "unicorn"), "there is no animal 'unicorn'"),
         (("--adapter", "abacus"), "there is no adapter 'abacus'"),
         (("--adapter", "litserve", "--python", "/nonexistent/python"), "cannot be run"),
-        (("--against", "http://127.0.0.1:9"), "cut off"),
+        (("--against", "http://127.0.0.1:9"), "no server answers"),
     ],
 )
 def test_the_command_says_what_is_wrong_and_exits_with_2(arguments: tuple[str, ...], said: str) -> None:
