@@ -108,6 +108,7 @@ class Closed(Cgroups):
 async def _fails_and_leaves_nothing(spec: WorkerSpec, confinement: Confinement, how: str) -> None:
     with contextlib.suppress(OSError):  # the first makes what lasts: a thread, a canary
         await WorkerProcess.start(spec, confinement)
+    gc.collect()  # also what tests before this one have left open
     before = (_descriptors(), sorted(confinement.scratch_root.parent.rglob("*")))
     running = living_descendants(os.getpid())
     for _ in range(5):
