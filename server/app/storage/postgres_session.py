@@ -37,8 +37,8 @@ class PostgresSession:
         self._changes: list[Change] = []
         # What PostgreSQL calls the transaction that has begun: after a broken connection it can be asked for its fate.
         self._transaction: str | None = None
-        # The question whether a row is there that nobody else can have inserted, and its parameters.
-        self._proof: tuple[str, Sequence[Any]] | None = None
+        # What it inserted first: rows that nobody else can have inserted.
+        self._inserted: InsertRows | None = None
 
     async def connect(self) -> None:
         """Connect, trying again for a bounded time. Raises `StorageError`."""
@@ -103,7 +103,7 @@ class PostgresSession:
     async def _do(self, prepared: Prepared, command: Query | InsertRows) -> Answer:
         if isinstance(command, InsertRows):
             answer = await prepared.insert(command)
-            self._proof = self._proof or _proof_of(command)
+            self._inserted = self._inserted or command
         else:
             answer = await prepared.query(command)
             if not command.statement.names_transaction:
@@ -112,7 +112,7 @@ class PostgresSession:
         return answer
 
     async def _begin(self, begin: Begin) -> None:
-        self._changes, self._transaction, self._proof = [], None, None
+        self._changes, self._transaction, self._inserted = [], None, None
         waits = begin.durable and self._durability is Durability.FULL
         text = f"BEGIN; SET LOCAL synchronous_commit = {'on' if waits else 'off'}"
         for last in (False, True):
@@ -147,13 +147,14 @@ class PostgresSession:
         That the transaction of this name was committed proves nothing by itself: a database that crashes before
         anything of a transaction was on its disk gives the name to another one.
         """
+        proof = _proof_of(self._inserted) if self._inserted is not None else None
         until = time.monotonic() + self._patience_s
         while time.monotonic() < until:
             try:
                 await self.connect()
                 fate = await self._connection.fetchval(_FATE, transaction)
-                if fate == "committed" and self._proof is not None:
-                    question, parameters = self._proof
+                if fate == "committed" and proof is not None:
+                    question, parameters = proof
                     return bool(await self._connection.fetchval(question, *parameters))
             except asyncpg.InvalidParameterValueError:  # a name that was not given away yet: ours is lost
                 return False
@@ -174,6 +175,7 @@ class PostgresSession:
 
 
 def _proof_of(inserted: InsertRows) -> tuple[str, Sequence[Any]] | None:
+    """Return the question whether the first row is there, and its parameters; None if none was inserted."""
     return next((insert.look_on_postgres(rows[0]) for insert, rows in inserted.tables.items() if rows), None)
 
 

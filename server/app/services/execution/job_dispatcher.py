@@ -142,7 +142,7 @@ class JobDispatcher:
         began = loop.time()
         if self._is_due():
             await self._expire()
-        room = self._rules.at_once - self._runs.uncalled
+        room = max(0, self._rules.at_once - self._runs.uncalled)  # jobs that are waited for are begun beyond it
         if self._runs.unsettled >= MOST_UNSETTLED:
             room = 0
         waiting = await self._find_waiting(room)
@@ -178,7 +178,7 @@ class JobDispatcher:
             return fresh
         self._looked = True
         outlook = await self._store.outlook()
-        self._crowded = room <= 0 and bool(outlook.plugins)
+        self._crowded = room == 0 and bool(outlook.plugins)
         if not self._is_due():  # what has become due meanwhile is not what comes next
             self._due = outlook.next_due
         return outlook.plugins if room > 0 else ()  # without room: rest until something ends
