@@ -6,7 +6,6 @@ worker does it, in a process of its own; what a caller would be told is what is 
 
 import argparse
 import importlib.util
-import json
 import struct
 import sys
 import zlib
@@ -22,6 +21,7 @@ from sightgate.loading import check_requirements, describe, load_classes, load_p
 from sightgate.manifest import Source
 from sightgate.plugin import Plugin
 from sightgate.protocol import INPUT
+from sightgate.strict_json import read_json
 from sightgate.testing import NO_IMAGE, call_once, guess_mime_type
 
 # What the process of the check is given beside the command's own arguments.
@@ -207,16 +207,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_constant=_no_json)
+        value = read_json(text)
     except (ValueError, RecursionError) as broken:
         raise argparse.ArgumentTypeError(f"this is not JSON: {broken}") from broken
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError('this must be a JSON object, such as {"most": 3}')
     return value
-
-
-def _no_json(constant: str) -> Never:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _image_of(file: Path) -> bytes:

@@ -1,13 +1,11 @@
 """Show animals to a server, one after the other, and look at what comes of each."""
 
 import base64
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Never
 
 import httpx
 
@@ -16,6 +14,7 @@ from app.zoo.catalog import CONTROL, OK, Animal
 from app.zoo.judgement import ANSWERED, CUT_OFF, NO_ANSWER, NOT_JSON, NOT_STARTED, Call, Observation, judge
 from app.zoo.servers import DidNotStart, Server, running
 from app.zoo.traces import Traces, Watch, can_look
+from sightgate.strict_json import read_json
 
 CONTROL_WITHIN_S = 60.0
 SETTLE_S = 8.0
@@ -113,7 +112,7 @@ class Keeper:
     def _read(self, answer: httpx.Response, elapsed_ms: float) -> Call:
         status = answer.status_code
         try:
-            body = json.loads(answer.content, parse_constant=_no_json)
+            body = read_json(answer.content)
             if answer.is_success:
                 return Call(OK, status, elapsed_ms, self._adapter.read_result(body))
             code, message, details = self._adapter.read_error(body)
@@ -198,7 +197,3 @@ def _end_of(server: Server) -> Row:
 
 def _since(began: float) -> float:
     return (time.perf_counter() - began) * 1000
-
-
-def _no_json(constant: str) -> Never:
-    raise ValueError(f"{constant} is no JSON")

@@ -1,14 +1,13 @@
 """``sightgate analyze IMAGE… --plugin NAME``; an image is a file, or a URL that the server fetches."""
 
 import asyncio
-import json
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Never
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +16,7 @@ from app.cli.backend import Analysis, Backend, Need, open_backend
 from app.cli.failures import FAILED, CliError
 from app.cli.options import AsJson, DataDir, PluginsDir, settings_from
 from app.settings import Settings
+from sightgate.strict_json import read_json
 
 # Images in flight: enough to keep a plugin's workers busy, few enough to hold in memory and to share with others.
 AT_ONCE = 4
@@ -96,14 +96,9 @@ def parse_options(given: Sequence[str]) -> dict[str, Any]:
 
 def _json_or_text(value: str) -> object:
     try:
-        parsed: object = json.loads(value, parse_constant=_no_json)
+        return read_json(value)
     except (ValueError, RecursionError):
         return value
-    return parsed
-
-
-def _no_json(constant: str) -> Never:
-    raise ValueError(f"{constant} is no JSON")
 
 
 async def _analyze_all(
