@@ -36,6 +36,7 @@ class Ending(NamedTuple):
     lease_owner: str | None
     cancel_requested: bool
     webhook: str | None
+    ended_at: int | None = None
 
 
 def lock(job_ids: Sequence[str]) -> Steps[Mapping[str, Ending]]:
@@ -53,8 +54,10 @@ def _ending(
     owner: str | None,
     cancel_requested: int,
     webhook: str | None,
+    ended_at: int | None,
 ) -> Ending:
-    return Ending(job_id, JobStatus(status), bool(durable), plugin, attempt, owner, bool(cancel_requested), webhook)
+    said = (plugin, attempt, owner, bool(cancel_requested), webhook, ended_at)
+    return Ending(job_id, JobStatus(status), bool(durable), *said)
 
 
 def refusal(end: JobEnd, found: Ending | None, server_id: str) -> Exception | None:
@@ -71,6 +74,12 @@ def refusal(end: JobEnd, found: Ending | None, server_id: str) -> Exception | No
     if found.durable and found.status is JobStatus.RUNNING and not held:
         return LeaseLost()
     return None
+
+
+def is_written(end: JobEnd, found: Ending) -> bool:
+    """Return whether this very end is in the store: the commit that wrote it broke before it answered."""
+    said = (found.status, found.attempt, found.ended_at)
+    return end.attempt is not None and said == (end.status, end.attempt, to_micros(end.ended_at))
 
 
 def end_row(end: JobEnd) -> Row:

@@ -7,10 +7,10 @@ from typing import Protocol
 from app.governance.job_lifecycle import IllegalTransition, check_transition
 from app.storage import statements
 from app.storage.adding import add_all
-from app.storage.ending import Judged, end_row, lock, refusal, write_ends
+from app.storage.ending import Judged, end_row, is_written, lock, refusal, write_ends
 from app.storage.errors import JobMissing, NotStorable, StoreRefusal
 from app.storage.operations import AddJobs, Ask, EndJob, InsertJob, Operation
-from app.storage.records import Row, job_to_row
+from app.storage.records import Released, Row, job_to_row
 from app.storage.statement import InsertRows, Steps
 from app.storage.steps import Actor
 
@@ -80,6 +80,9 @@ class _Ends:
         legal: list[EndJob] = []
         for operation in self.operations:
             end, locked = operation.end, found.get(operation.end.job_id)
+            if locked is not None and is_written(end, locked):
+                operation.result = Released()  # what it did to others was told to all servers with it
+                continue
             operation.failure = refusal(end, locked, self.actor.server_id)
             if operation.failure is not None or locked is None:
                 continue

@@ -199,6 +199,7 @@ SELECT_ENDING = Statement(
         jobs.c.lease_owner,
         jobs.c.cancel_requested,
         jobs.c.webhook,
+        jobs.c.ended_at,
     )
     .where(jobs.c.id.in_(_IDS))
     .order_by(jobs.c.id)  # locked in one order by everybody, so that nobody waits in a circle

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.stores import ENDED, Place, add, claim, ended, lease, without_lease
+from support.stores import ENDED, NOW, Place, add, claim, ended, lease, without_lease
 
 from app.governance.job_lifecycle import IllegalTransition, JobStatus
 from app.storage.errors import CursorError, JobExists, JobMissing, NotStorable, StorageClosed
@@ -222,7 +222,7 @@ async def test_a_terminal_job_never_changes(store: JobStore, waiting: Make) -> N
     before = await store.get(job.id)
     for status in JobStatus:
         with pytest.raises(IllegalTransition):
-            await store.end(ended(job.id, status, None, {"other": 1}, waiting_ms=0, running_ms=0, attempt=1))
+            await store.end(replace(ended(job.id, status, None, {"other": 1}, attempt=1), ended_at=NOW))
     store.record_end(ended(job.id, JobStatus.CANCELLED, None, None, waiting_ms=0, running_ms=0))
     assert await store.get(job.id) == before
     assert before is not None
@@ -235,12 +235,31 @@ async def test_an_illegal_end_spoils_nothing_that_is_written_with_it(store: JobS
     await asyncio.gather(*(add(store, job) for job in jobs))
     await claim(store, {"ocr": 10})
     ends = [
-        store.end(ended(job.id, JobStatus.SUCCESS, {}, None, waiting_ms=0, running_ms=0, attempt=1))
+        store.end(ended(job.id, status, {}, None, waiting_ms=0, running_ms=0, attempt=1))
         for job in jobs
-        for _ in range(2)
+        for status in (JobStatus.SUCCESS, JobStatus.FAILED)
     ]
     outcomes = await asyncio.gather(*ends, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Released, IllegalTransition] * 10
+
+
+async def test_an_end_that_is_written_again_is_known_again_and_another_one_is_refused(
+    store: JobStore, waiting: Make
+) -> None:
+    """The commit that wrote it broke before it answered."""
+    job = waiting()
+    await add(store, job)
+    (claimed,) = await claim(store, {"ocr": 1})
+    needing = await add(store, waiting(), after=[job.id])
+    end = ended(job.id, JobStatus.SUCCESS, {"a": 1}, attempt=claimed.attempt)
+    assert (await store.end(end)).runnable == [needing.id]
+    written = await store.get(job.id)
+    assert await store.end(end) == Released()
+    for other in (replace(end, ended_at=NOW), replace(end, attempt=2), replace(end, status=JobStatus.FAILED)):
+        with pytest.raises(IllegalTransition):
+            await store.end(other)
+    assert await store.get(job.id) == written
+    assert [attempt.outcome for attempt in await store.attempts(job.id)] == ["SUCCESS"]
 
 
 async def test_a_record_that_cannot_end_so_keeps_its_row(store: JobStore, running: Make) -> None:

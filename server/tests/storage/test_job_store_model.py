@@ -91,6 +91,8 @@ class Model:
         if end.job_id not in self.jobs:
             raise JobMissing
         job = self.jobs[end.job_id]
+        if (job.status, job.attempt, job.ended_at) == (end.status, end.attempt, end.ended_at):
+            return
         check_transition(job.status, end.status)
         if job.durable and job.status is JobStatus.RUNNING:
             self.check_lease(job, end.attempt, server_id)
@@ -264,11 +266,17 @@ class StoreBesideDictionary(RuleBasedStateMachine):
             self.lost += 1
         self.runner.run(self.store.get(new_job_id()))  # what is counted does not wait for what nobody awaited
 
-    @rule(job_id=jobs, status=ENDS, text=st.text("ab", max_size=5), late=st.sampled_from([0, 0, 0, 1]))
-    def end(self, job_id: str, status: JobStatus, text: str, late: int) -> None:
+    @rule(
+        job_id=jobs,
+        status=ENDS,
+        text=st.text("ab", max_size=5),
+        late=st.sampled_from([0, 0, 0, 1]),
+        at=st.sampled_from([NOW, NOW + MINUTE / 2]),
+    )
+    def end(self, job_id: str, status: JobStatus, text: str, late: int, at: datetime) -> None:
         job = self.model.jobs.get(job_id)
         attempt = job.attempt - late if job is not None else 1
-        end = JobEnd(job_id, status, {"text": text}, None, NOW, 1.0, 2.0, attempt=attempt)
+        end = JobEnd(job_id, status, {"text": text}, None, at, 1.0, 2.0, attempt=attempt)
         self.both(self.store.end(end), lambda: self.model.end(end, self.store.server_id))
 
     @rule(

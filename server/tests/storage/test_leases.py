@@ -78,7 +78,7 @@ async def test_only_the_attempt_that_runs_may_end_the_job(store: JobStore, waiti
     await end(store, job.id, attempt=2)
     assert [one.outcome for one in await store.attempts(job.id)] == ["retried", "SUCCESS"]
     with pytest.raises(IllegalTransition):
-        await end(store, job.id, attempt=2)
+        await end(store, job.id, JobStatus.FAILED, attempt=2)
 
 
 async def test_a_job_that_is_put_back_rests(store: JobStore, waiting: Make) -> None:

@@ -45,7 +45,7 @@ class JobOutcome:
         return JobStatus.CANCELLED if self.code == "cancelled" else JobStatus.FAILED
 
     def to_end(self, result_blob: str | None = None, **how: Any) -> JobEnd:
-        """Return the record of the end, now; ``how`` are fields of `JobEnd` beside those that the outcome tells.
+        """Return the record of the end, now; ``how`` are fields of `JobEnd` beside, or instead of, what is told here.
 
         ``result_blob`` is where the result lies, if not in the record itself.
         """

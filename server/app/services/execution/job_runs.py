@@ -300,14 +300,20 @@ class JobRuns:
     async def _end(self, run: Run, outcome: JobOutcome) -> JobOutcome | None:
         job = run.job
         ended: list[tuple[JobEnd, Released]] = []
+        ended_at = datetime.now(UTC)
+
+        def end_of(how: JobOutcome, blob: str | None = None) -> JobEnd:
+            # Its time is one in all tries to write it: so the store knows it again if a commit broke unanswered.
+            worker = run.context.worker_pid
+            return how.to_end(blob, attempt=job.attempt, worker_pid=worker, ended_at=ended_at)
 
         async def write() -> None:
             blob = await self._results.put(outcome.result) if self._results.is_large(outcome.result_bytes) else None
-            end = outcome.to_end(blob, attempt=job.attempt, worker_pid=run.context.worker_pid)
+            end = end_of(outcome, blob)
             try:
                 ended.append((end, await self._store.end(end)))
             except NotStorable as unfit:
-                fault = faulty(job, unfit).to_end(attempt=job.attempt, worker_pid=run.context.worker_pid)
+                fault = end_of(faulty(job, unfit))
                 ended.append((fault, await self._store.end(fault)))
 
         if not await self._until_written(run, write):
