@@ -34,8 +34,9 @@ class Home:
     async def start(self, registry: PluginRegistry | None = None, **settings: Any) -> Sightgate:
         """Start all services; they are stopped at the end of the test, or by ``stop``."""
         # Without the kernel's sandbox, which has tests of its own: plugins here write files for the test to see.
-        given: dict[str, Any] = {"sandbox": "off", "installed_plugins": False, "durability": "normal"} | settings
-        server = build(Settings(data_dir=self.data, plugins_dir=self.plugins, **given), registry or PluginRegistry())
+        usual = {"data_dir": self.data, "sandbox": "off", "installed_plugins": False, "durability": "normal"}
+        given: dict[str, Any] = usual | settings
+        server = build(Settings(plugins_dir=self.plugins, **given), registry or PluginRegistry())
         await server.start()
         self._stack.push_async_callback(server.stop)
         return server

@@ -3,8 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -18,9 +19,9 @@ from app.services.execution import job_dispatcher
 from app.services.execution.job_dispatcher import share
 from app.services.execution.job_execution_service import JobExecutionService
 from app.services.execution.job_terms import JobTerms, Submission
-from app.storage.errors import StorageError
+from app.storage.errors import OutcomeUnknown, StorageError
 from app.storage.job_ids import new_job_id
-from app.storage.records import Job, Outlook
+from app.storage.records import Job, JobEnd, Outlook, Released
 from app.wiring import Sightgate
 from sightgate.check import sample_png
 
@@ -167,6 +168,65 @@ async def test_a_caller_that_leaves_while_a_job_is_claimed_does_not_leave_it_cla
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(server.job_execution.run_job_async(job_id), 0.1)
     assert (await ended(server.job_execution, job_id))["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("where", ["here", "on another server"])
+async def test_a_job_that_is_cancelled_between_its_claim_and_its_start_is_ended_at_once(
+    home: Any,
+    registry: PluginRegistry,
+    plugin: Scripted,
+    postgres: PostgresServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    long = {"database_url": PostgresPlace(postgres).url, "lease_s": 600}  # no renewal tells of it
+    runs_it = asker = await home.start(registry, **long)
+    if where == "on another server":
+        another = tmp_path / "another"
+        another.mkdir()
+        asker = await home.start(data_dir=another, **long)
+    claim, claimed = runs_it.store.claim, asyncio.Event()
+
+    async def claim_and_pause(*given: Any) -> Sequence[Job]:
+        jobs = await claim(*given)
+        if jobs:
+            claimed.set()
+            await asyncio.sleep(0.3)
+        return jobs
+
+    monkeypatch.setattr(runs_it.store, "claim", claim_and_pause)
+    job_id = await runs_it.job_execution.create_job_async("scripted", payload(hold=True))
+    await claimed.wait()
+    assert (await asker.job_execution.cancel(job_id))["status"] == "CANCELLED"
+    plugin.may_end.set()
+
+
+async def test_a_job_whose_end_was_written_by_a_commit_that_never_answered_is_told_and_counted_once(
+    server: Sightgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, ends = server.store.end, []
+
+    async def end_without_answer(one: JobEnd) -> Released:
+        released = await end(one)
+        ends.append(one)
+        if len(ends) == 1:
+            raise OutcomeUnknown
+        return released
+
+    monkeypatch.setattr(server.store, "end", end_without_answer)
+    stream = server.job_streams.all_jobs(None)
+    assert (await anext(stream)).name == ""
+    job_id = await server.job_execution.create_job_async("scripted", payload())
+    while (told := (await anext(stream)).data).get("status") != "SUCCESS":
+        pass
+    assert told["id"] == job_id
+    assert len(ends) == 2
+    await until(lambda: not server.job_execution._runs.ids())
+    assert (
+        'sightgate_job_duration_seconds_count{plugin="scripted",status="SUCCESS"} 1.0'
+        in server.metrics.render().decode()
+    )
 
 
 @pytest.mark.parametrize("job_id", ["", "nothing", "x" * 100_000, "\ud800"])

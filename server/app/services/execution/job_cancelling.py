@@ -79,20 +79,25 @@ class JobCancelling:
             raise job_missing(job_id) from None
         if cancelled.status is JobStatus.CANCELLED:
             self._runs.tell_end(await self._management.find(job_id), released)
-        elif not await self.cancel_here(job_id):
-            await self._wait_for_end_elsewhere(job)
+        else:
+            await self._wait_for_end(job)
 
-    async def _wait_for_end_elsewhere(self, job: Job) -> None:
-        """Have another server end a job that it runs, and wait for that a while."""
+    async def _wait_for_end(self, job: Job) -> None:
+        """Have the server that runs a job end it, this one or another, and wait for that a while.
+
+        It is said again and again: between a job's claim and its start a server has nothing to end.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + CANCEL_S
         with self._events.watch_job(job.id) as watch:
-            self._store.announce(Change(job.id, "cancel", job.plugin))
             while (left_s := until - loop.time()) > 0 and not watch.closed:
+                if await self.cancel_here(job.id):
+                    return
                 if watch.stale:  # and not some progress
                     watch.stale = False
                     found = await self._store.get(job.id)
                     if found is None or found.status in TERMINAL:
                         return
+                    self._store.announce(Change(job.id, "cancel", job.plugin))
                 if not await watch.wait(min(left_s, LOOK_AGAIN_S)):
                     watch.stale = True  # the other server's message may be lost
