@@ -1,5 +1,6 @@
 """Every setting of the server, with its unit and default. Read once, at start."""
 
+import os.path
 import re
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
@@ -160,9 +161,22 @@ class Settings(BaseSettings):
     @field_validator("blob_url")
     @classmethod
     def _is_folder_or_bucket(cls, place: str | None) -> str | None:
-        if place is not None and "://" in place and not place.startswith("s3://"):
+        if place is None or place.startswith("s3://"):
+            return place
+        if "://" in place:
             raise ValueError("must be a folder, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME")
+        folder = Path(place).absolute()
+        if not next(filter(os.path.exists, (folder, *folder.parents))).is_dir():
+            raise ValueError(f"must be a folder; {place} is a file, or lies below one")
         return place
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        # A file elsewhere would be without the lock that keeps a second server off the data folder.
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be postgresql://USER:PASSWORD@HOST/NAME; unset, jobs are in the data folder")
+        return url
 
     @field_validator("image_url_allow_networks", "webhook_allow_networks")
     @classmethod

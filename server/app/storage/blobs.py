@@ -53,7 +53,7 @@ class Blobs(Protocol):
 def open_blobs(place: Path | str, timeout_s: float = TIMEOUT_S) -> Blobs:
     """Return the blob store of a folder, or of ``s3://BUCKET/PREFIX?endpoint=…&region=…``.
 
-    ``timeout_s``: how long a store on the network may be silent. Raises StorageError if the URL cannot be used.
+    ``timeout_s``: how long a store on the network may be silent. Raises UnusableBlobPlace.
     """
     if isinstance(place, str) and place.startswith(S3_SCHEME):
         # Its library is an optional one, and half a second of a start.

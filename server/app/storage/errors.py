@@ -13,6 +13,7 @@
     ├── StorageCorrupt            it is damaged, or no database
     ├── SchemaTooNew              a newer version wrote it
     ├── UnsupportedDatabase       the URL names a database that is not supported
+    ├── UnusableBlobPlace         the place of the blobs names no folder and no bucket
     ├── NotStorable               the value cannot be written down
     ├── JobExists, JobMissing     the id is taken, or unknown
     ├── BlobMissing, BlobCorrupt  the blob is not there, or is not what was put
@@ -77,6 +78,10 @@ class SchemaTooNew(StorageError):
 
 class UnsupportedDatabase(StorageError):
     """The database URL is not supported; give a path, sqlite:///PATH or postgresql://USER@HOST/NAME."""
+
+
+class UnusableBlobPlace(StorageError):
+    """The place of the blobs names no folder and no bucket."""
 
 
 class NotStorable(StorageError):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from app.storage.errors import BlobCorrupt, BlobMissing, StorageClosed, StorageError
+from app.storage.errors import BlobCorrupt, BlobMissing, StorageClosed, StorageError, UnusableBlobPlace
 from app.storage.reachability import Reachability
 
 try:
@@ -16,7 +16,7 @@ try:
     from obstore.store import S3Store
 except ImportError as missing:
     said = "blobs in S3 need the package obstore; install sightgate-server[s3]"
-    raise StorageError(said) from missing
+    raise UnusableBlobPlace(said) from missing
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -57,15 +57,17 @@ class S3Blobs:
 
     @classmethod
     def of_url(cls, url: str, timeout_s: float) -> "S3Blobs":
-        """Return the blobs of ``s3://BUCKET/PREFIX?endpoint=…&region=…``. Raises StorageError for another URL.
+        """Return the blobs of ``s3://BUCKET/PREFIX?endpoint=…&region=…``. Raises UnusableBlobPlace for another URL.
 
         ``timeout_s``: how long the store may be silent before what is asked of it fails, its retries included.
         """
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
         if not parts.netloc or "@" in parts.netloc or not query.keys() <= _PARAMETERS:
-            raise StorageError("the URL of the blobs must be s3://BUCKET/PREFIX?endpoint=URL&region=NAME")
+            raise UnusableBlobPlace("must be s3://BUCKET/PREFIX?endpoint=URL&region=NAME")
         endpoint = query.get("endpoint")
+        if endpoint is not None and not _is_web_url(endpoint):
+            raise UnusableBlobPlace("the endpoint must be a URL such as https://storage.example.org")
         config: S3Config = {"region": query.get("region", "us-east-1")}
         if endpoint:
             config["endpoint"] = endpoint
@@ -82,7 +84,7 @@ class S3Blobs:
                 retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=timeout_s)},
             )
         except (BaseError, ValueError) as wrong:
-            raise StorageError(f"the URL of the blobs cannot be used: {wrong}") from wrong
+            raise UnusableBlobPlace(f"the URL cannot be used: {wrong}") from wrong
         return cls(store, timeout_s)
 
     async def put(self, data: bytes) -> str:
@@ -207,6 +209,11 @@ class S3Blobs:
 def _told(failure: BaseError) -> str:
     # Its text holds the address, and what the store answered.
     return f"the blob store failed: {type(failure).__name__}"
+
+
+def _is_web_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _digest_of(data: bytes) -> str:
