@@ -41,7 +41,7 @@ ADVICE = {
     "rate_limited": "Wait as `Retry-After` says.",
     "cancelled": "Somebody cancelled it, or the caller hung up, or the server stopped. Call again if it was not you.",
     "interrupted": "Call again: the server had ended.",
-    "deadline_exceeded": "Give a longer `timeout_s` with the request, or call when there is less to do.",
+    "deadline_exceeded": "Give a longer `timeout_s`, or `deadline_s` for a job, or call when there is less to do.",
     "dependency_failed": "Look at the job named in `details.needed`; submit both again, or use `after_rule` `end`.",
     "not_found": "Check the address; `GET /openapi.json` lists the routes.",
     "method_not_allowed": "Check the method.",

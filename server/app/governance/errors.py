@@ -74,7 +74,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "rate_limited": ErrorCode(_V, True, "The caller has sent too many requests."),
     "cancelled": ErrorCode(_P, False, "The call was cancelled."),
     "interrupted": ErrorCode(_P, True, "The server ended while the call ran."),
-    "deadline_exceeded": ErrorCode(_P, True, "The call's deadline passed before it could run."),
+    "deadline_exceeded": ErrorCode(_P, True, "The deadline passed before the call had begun, or while it ran."),
     "dependency_failed": ErrorCode(_P, False, "A job that this one needs has failed or was cancelled."),
     "shutting_down": ErrorCode(_P, True, "The server is stopping and takes nothing new."),
     "not_found": ErrorCode(_V, False, "There is nothing at this address."),
