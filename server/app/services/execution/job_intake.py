@@ -141,7 +141,7 @@ class JobIntake:
 
     def _make(self, asked: Submission, plugin: str, batch_id: str | None = None) -> Job:
         terms, deadline_s = asked.terms, asked.deadline_s
-        terms.check()
+        terms.check(asked.timeout_s)
         now = datetime.now(UTC)
         return Job(
             id=new_job_id(),
