@@ -1,5 +1,6 @@
 """Read a request's body within the limit, and turn it into an AnalysisRequest."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from app.api.parameters import NONE, check_names, read_query, refuse_parameters
-from app.governance.errors import RequestError, shorten
+from app.governance.errors import PluginRefused, RequestError, shorten
 from app.services.execution.analysis_execution_service import (
     AnalysisRequest,
     EncodedImage,
@@ -55,16 +56,17 @@ def take_json(request: Request) -> bool:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Return the body. Raises RequestError ``body_too_large`` without reading a longer one to its end."""
+    """Return the body. Raises RequestError ``body_too_large`` without reading a longer one to its end,
+    PluginRefused ``shutting_down``.
+    """
     check_head(request, limit)
-    receive = request.receive
-    message = await receive()
+    message = await _next_part(request)
     body: bytes = message.get("body", b"")
     if message["type"] == "http.request" and not message.get("more_body", False):
         return _within(body, limit)
     parts, size = [body], len(body)
     while message["type"] == "http.request" and message.get("more_body", False):
-        message = await receive()
+        message = await _next_part(request)
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -73,6 +75,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     return b"".join(parts)
+
+
+async def _next_part(request: Request) -> Message:
+    """Return what comes next of a body. Raises PluginRefused ``shutting_down`` if the server ends before that."""
+    try:
+        return await request.receive()
+    except asyncio.CancelledError:
+        # Nobody else cancels while a body is read: the drain is over, and of what is asked for nothing was begun.
+        raise PluginRefused("shutting_down", retry_after_s=1.0) from None
 
 
 def check_head(request: Request, limit: int) -> None:
@@ -224,7 +235,7 @@ async def open_form(
 ) -> AsyncIterator[FormData]:
     """Read a multipart body whose parts are named as ``fields``, each given once or ``repeatable``.
 
-    Raises RequestError.
+    Raises RequestError, PluginRefused ``shutting_down``.
     """
     refuse_parameters(request.scope["query_string"], "in an upload, send it as a part of the form")
     check_head(request, limit)
@@ -271,7 +282,7 @@ def _bounded(request: Request, limit: int) -> Any:
 
     async def receive() -> Message:
         nonlocal seen
-        message = await request.receive()
+        message = await _next_part(request)
         seen += len(message.get("body", b""))
         if seen > limit:
             raise too_large(limit)

@@ -42,7 +42,7 @@ async def _gunzipped(parts: AsyncIterator[bytes], max_bytes: int) -> AsyncIterat
             decoded = decoder.decompress(part, room)
             room -= len(decoded)
             yield decoded
-            if room == 0:
+            if room == 0 or decoder.eof:  # what comes after its end would be kept by the decoder, without a limit
                 return
     except zlib.error:
         raise CallFailed("the URL's answer is broken: it is no gzip") from None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, delete, select
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, delete, select, union_all
 
 from app.governance.job_lifecycle import TERMINAL, JobStatus, is_terminal
 from app.storage.job_ids import least_id
@@ -48,12 +48,25 @@ def _sweepable(*conditions: ColumnElement[bool]) -> Select[tuple[str, str | None
 _SELECT_OLD = Statement(_sweepable(jobs.c.id < bindparam("below"), jobs.c.ended_at < bindparam("before")), packed=True)
 _SELECT_SURPLUS = Statement(_sweepable(jobs.c.id <= bindparam("newest_gone")), packed=True)
 _SELECT_THESE = Statement(_sweepable(jobs.c.id.in_(_IDS)), packed=True)
-_NEWEST_GONE = Statement(
-    select(jobs.c.id)
-    .order_by(jobs.c.id.desc())
-    .limit(bindparam("one", type_=BigInteger()))
-    .offset(bindparam("kept", type_=BigInteger()))
-)
+
+
+def _newest_gone() -> Statement:
+    """Return the newest of the ended jobs beyond so many: what waits or runs takes no place from them.
+
+    One walk for each status, merged as they come: the index alone is read, and nothing is sorted.
+    """
+    ended = union_all(
+        *(
+            select(jobs.c.id).with_hint(jobs, "INDEXED BY ix_jobs_status", "sqlite").where(status_is(status))
+            for status in sorted(TERMINAL)
+        )
+    )
+    newest_first = ended.order_by(ended.selected_columns.id.desc())
+    one, kept = bindparam("one", type_=BigInteger()), bindparam("kept", type_=BigInteger())
+    return Statement(newest_first.limit(one).offset(kept))
+
+
+_NEWEST_GONE = _newest_gone()
 _DELETE_JOBS = Statement(delete(jobs).where(jobs.c.id.in_(_IDS), _ENDED))
 _DELETE_KEYS = Statement(delete(idempotency_keys).where(idempotency_keys.c.target_id.in_(_IDS)))
 _child = jobs.alias("child")

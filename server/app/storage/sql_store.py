@@ -113,6 +113,8 @@ class SqlJobStore(ABC):
         return cast("Sequence[Job]", await self._call(AddJobs(tuple(jobs), key, batch), sheddable=True))
 
     async def find_key(self, key: IdempotencyKey) -> str | None:
+        if not _is_storable(key.scope):
+            return None
         return await self._read(lambda: adding.find_key(key))
 
     async def claim(self, free: Mapping[str, int], lease_until: datetime) -> Sequence[Job]:
@@ -123,7 +125,7 @@ class SqlJobStore(ABC):
         return await self._do(lambda: claiming.claim(self._actor, wanted, lease_until))
 
     async def claim_job(self, job_id: str, lease_until: datetime) -> Job | None:
-        if not _is_id(job_id):
+        if not _is_storable(job_id):
             return None
         return await self._do(lambda: claiming.claim_job(self._actor, job_id, lease_until))
 
@@ -144,7 +146,7 @@ class SqlJobStore(ABC):
         return await self._do(lambda: claiming.put_back(self._actor, job_id, attempt, *rest), durable=True)
 
     async def request_cancel(self, job_id: str, error: JsonObject) -> tuple[Cancelled, Released]:
-        wanted = job_id if _is_id(job_id) else ""
+        wanted = job_id if _is_storable(job_id) else ""
         return await self._do(lambda: claiming.request_cancel(self._actor, wanted, error), durable=True)
 
     async def renew(self, job_ids: Collection[str], lease_until: datetime) -> Renewal:
@@ -176,7 +178,7 @@ class SqlJobStore(ABC):
     # Batches and webhooks
 
     async def batch(self, batch_id: str) -> BatchProgress | None:
-        if not _is_id(batch_id):
+        if not _is_storable(batch_id):
             return None
         await self._settle()
         return await self._read(lambda: listing.batch(batch_id))
@@ -197,7 +199,7 @@ class SqlJobStore(ABC):
     # Reading
 
     async def get(self, job_id: str) -> Job | None:
-        if not _is_id(job_id):
+        if not _is_storable(job_id):
             return None
         await self._settle()
 
@@ -313,6 +315,6 @@ class SqlJobStore(ABC):
         return await self._read(lambda: select(statement, parameters))
 
 
-def _is_id(text: str) -> bool:
-    """Return whether the text may be an id: the databases cannot be asked for NUL and lone surrogates."""
+def _is_storable(text: str) -> bool:
+    """Return whether the text may be in a row: the databases cannot be asked for NUL and lone surrogates."""
     return text.isascii() and "\0" not in text

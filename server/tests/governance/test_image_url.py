@@ -289,22 +289,25 @@ def test_the_same_key_and_url_give_the_same_job_whatever_is_there_by_now(server:
 
 def test_what_was_asked_before_with_its_key_is_fetched_once(server: RunningServer, site: str) -> None:
     def ask_both() -> list[httpx.Response]:
+        sent = {"image": base64.b64encode(PNG).decode(), "mime_type": "image/png"}
         batch = {"plugins": ["echo"], "images": [{"image_url": f"{site}/once"}]}
+        mixed = {"plugins": ["echo"], "images": [sent, *batch["images"]]}
         return [
             server.http.post("/v1/jobs", json={"plugin": "echo", "image_url": f"{site}/once"}, headers=key),
             server.http.post("/v1/jobs/batch", json=batch, headers=key),
+            server.http.post("/v1/jobs/batch", json=mixed, headers={"idempotency-key": "fetched-once-too"}),
         ]
 
     key = {"idempotency-key": "fetched-once"}
     PAGES["/once"] = PAGES["/a.png"]
     first = ask_both()
-    assert [answer.status_code for answer in first] == [202, 202]
+    assert [answer.status_code for answer in first] == [202, 202, 202]
     ASKED.clear()
     del PAGES["/once"]
     again = ask_both()
-    assert [answer.status_code for answer in again] == [200, 200]
+    assert [answer.status_code for answer in again] == [200, 200, 200]
     assert [answer.json()["id"] for answer in again] == [answer.json()["id"] for answer in first]
-    assert again[1].json()["jobs"] == first[1].json()["jobs"]
+    assert [answer.json()["jobs"] for answer in again[1:]] == [answer.json()["jobs"] for answer in first[1:]]
     assert not ASKED
 
 

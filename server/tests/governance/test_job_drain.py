@@ -2,11 +2,14 @@
 
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import httpx
 from support.errors import assert_error
+from support.raw_http import exchange
 from support.running_server import PATIENCE_S, eventually, make_home, running
 from support.server_events import following
 
@@ -107,6 +110,27 @@ def test_event_streams_end_with_the_server(tmp_path: Path):
             assert [event.event for event in events][-1] == "end"
             assert all(event.event == "job" for event in every)
         assert server.process.wait(PATIENCE_S) == 0
+
+
+def test_who_still_sends_when_the_server_ends_is_told_that_it_does(tmp_path: Path):
+    form = "multipart/form-data; boundary=cut"
+    asked = [("/v1/analyze?plugin=echo", "image/png"), ("/v1/jobs", form), ("/v1/jobs/batch", "application/json")]
+    with running(make_home(tmp_path, "answering", drain_s=0)) as server, ThreadPoolExecutor(len(asked)) as pool:
+        all_sent = Barrier(len(asked), action=lambda: server.process.send_signal(signal.SIGTERM))
+
+        def half_a_body() -> Iterator[bytes]:
+            yield b"--cut\r\n"
+            all_sent.wait(PATIENCE_S)
+
+        def send(path: str, kind: str) -> httpx.Response:
+            head = f"POST {path} HTTP/1.1\nHost: 127.0.0.1\nContent-Type: {kind}\nContent-Length: 1000\n\n"
+            return exchange(server.port, head, half_a_body()).answer
+
+        for answer in pool.map(lambda request: send(*request), asked):
+            assert_error(answer, 503, "shutting_down")
+            assert int(answer.headers["retry-after"]) >= 1
+        assert server.process.wait(PATIENCE_S) == 0
+    assert "Traceback" not in server.home.log.read_text()
 
 
 def test_an_idle_server_ends_at_once_whatever_its_drain_time(tmp_path: Path):

@@ -105,11 +105,17 @@ def test_a_key_makes_requeuing_safe_to_send_again(server: RunningServer):
     other = server.http.post(f"/v1/jobs/{second}/requeue", headers=key)  # the key is one job's
     assert other.status_code == 202
     assert server.http.post(f"/v1/jobs/{first}/requeue").json()["id"] != copied.json()["id"]
+    assert server.http.post("/v1/jobs/purge", params={"q": first}).json() == {"removed": 1}
+    gone = server.http.post(f"/v1/jobs/{first}/requeue", headers=key)  # the copy is still there
+    assert (gone.status_code, gone.json()["id"]) == (200, copied.json()["id"])
+    for stranger in (first, "%00", "%C3%A9"):
+        unknown = server.http.post(f"/v1/jobs/{stranger}/requeue", headers={"idempotency-key": "never-used"})
+        assert_error(unknown, 404, "job_not_found")
     none = {"idempotency-key": "two words"}
     assert_error(server.http.post(f"/v1/jobs/{first}/requeue", headers=none), 400, "malformed_request")
     at_once = {"idempotency-key": "at-once"}
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: server.http.post(f"/v1/jobs/{first}/requeue", headers=at_once), range(10)))
+        answers = list(pool.map(lambda _: server.http.post(f"/v1/jobs/{second}/requeue", headers=at_once), range(10)))
     assert sorted({answer.status_code for answer in answers}) == [200, 202]
     assert len({answer.json()["id"] for answer in answers}) == 1
 

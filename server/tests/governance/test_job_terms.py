@@ -190,6 +190,7 @@ def test_a_dependency_that_is_not_there_is_refused_and_nothing_is_stored(server:
         ({"timeout_s": "5"}, "timeout_s"),
         ({"deadline_s": 0}, "deadline_s"),
         ({"delay_s": 10, "deadline_s": 5}, "deadline_s"),
+        ({"delay_s": 10, "timeout_s": 5}, "timeout_s"),
         ({"after": "itself"}, "after"),
         ({"after": ["itself"]}, "after"),
         ({"after": [7]}, "after"),

@@ -257,6 +257,13 @@ async def test_gzip_that_was_not_asked_for_is_decoded_and_what_is_broken_is_told
             await _fetch(_http(server), server.url())
 
 
+async def test_what_follows_on_the_end_of_gzip_is_not_read() -> None:
+    sent: list[int] = []
+    head = answer(gzip.compress(b"image"), content_length="", content_encoding="gzip")
+    async with receiver(lambda _: _endless(head, b"x" * 1000, sent)) as server:
+        assert (await _fetch(_http(server), server.url())).data == b"image"
+
+
 async def _slowly(head: bytes, part: bytes) -> AsyncIterator[bytes]:
     yield head
     while True:

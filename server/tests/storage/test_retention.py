@@ -46,6 +46,18 @@ async def test_the_newest_are_kept(store: JobStore, running: Make) -> None:
     assert await store.sweep(ended_before=None, keep_newest=100, most=100) == 0
 
 
+async def test_what_has_not_ended_takes_no_place_from_what_is_kept(store: JobStore, waiting: Make) -> None:
+    first, second, busy = [await add(store, waiting()) for _ in range(3)]
+    for job in (first, second, busy):
+        await store.claim_job(job.id, lease())
+    await end(store, first.id)
+    await end(store, second.id, JobStatus.FAILED)
+    idle = await add(store, waiting())
+    assert await store.sweep(ended_before=None, keep_newest=2, most=100) == 0
+    assert await store.sweep(ended_before=None, keep_newest=1, most=100) == 1
+    assert await ids(store) == {second.id, busy.id, idle.id}
+
+
 async def test_what_waits_runs_or_is_needed_stays(store: JobStore, waiting: Make) -> None:
     needed, idle, busy, done = [await add(store, waiting()) for _ in range(4)]
     blocking = await add(store, waiting("b"))

@@ -157,7 +157,7 @@ class AnalysisExecutionService:
             if replayed is None:
                 raise
             return replayed
-        if None not in sources:
+        if any(sources):  # what was accepted is told again, whatever is at its URLs by now
             replayed = await self._find_batch(asked, request.images)
             if replayed is not None:
                 return replayed
@@ -174,11 +174,11 @@ class AnalysisExecutionService:
         if asked.terms.key is None:
             return None
         payloads: list[dict[str, Any]] = []
-        for image in images:
+        for number, image in enumerate(images):
             if isinstance(image, RemoteImage):
                 payloads.append({"source": _source_of(image)})
             else:
-                sent = self._acquire(image)
+                sent = self._acquire_of_batch(number, image)
                 payloads.append({"image": sent.data, "mime_type": sent.mime_type})
         return await self._jobs.find_replayed_batch(asked, payloads)
 
@@ -223,12 +223,18 @@ class AnalysisExecutionService:
         remote = {number: (one.url, one.mime_type) for number, one in numbered if isinstance(one, RemoteImage)}
         fetched = iter(await self._images.from_urls(remote))
         acquired: list[AcquiredImage] = []
-        for image in images:
-            try:
-                acquired.append(next(fetched) if isinstance(image, RemoteImage) else self._acquire(image))
-            except RequestError as refused:
-                raise refused.of_image(len(acquired)) from None
+        for number, image in enumerate(images):
+            if isinstance(image, RemoteImage):
+                acquired.append(next(fetched))
+            else:
+                acquired.append(self._acquire_of_batch(number, image))
         return acquired
+
+    def _acquire_of_batch(self, number: int, image: EncodedImage | UploadedImage) -> AcquiredImage:
+        try:
+            return self._acquire(image)
+        except RequestError as refused:
+            raise refused.of_image(number) from None
 
     def _acquire(self, image: EncodedImage | UploadedImage) -> AcquiredImage:
         if isinstance(image, EncodedImage):

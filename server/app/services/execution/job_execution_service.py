@@ -183,9 +183,9 @@ class JobExecutionService:
         Raises RequestError ``job_not_found``, or ``not_found`` if its input was not kept; StorageError.
         """
         self.refuse_if_draining()
+        if key is not None and (replayed := await self._intake.find_copy(job_id, key)) is not None:
+            return replayed  # though the job itself may be gone
         job = await self._management.find(job_id)
-        if key is not None and (replayed := await self._intake.find_copy(job, key)) is not None:
-            return replayed
         check(job.plugin)
         return await self._intake.accept_copy(job, key)
 

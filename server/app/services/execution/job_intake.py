@@ -103,9 +103,12 @@ class JobIntake:
             return await self._replayed_batch(used.existing_id)
         return AcceptedBatch(batch.id, [job.id for job in stored])
 
-    async def find_copy(self, job: Job, key: str) -> Accepted | None:
-        """Return the copy of a job that an earlier request with the same key made. Raises StorageError."""
-        existing = await self._find(_copy_key(job, key))
+    async def find_copy(self, job_id: str, key: str) -> Accepted | None:
+        """Return the copy of a job that an earlier request with the same key made; the job itself may be gone.
+
+        Raises StorageError.
+        """
+        existing = await self._find(_copy_key(job_id, key))
         return None if existing is None else await self._replayed(existing)
 
     async def accept_copy(self, job: Job, key: str | None = None) -> Accepted:
@@ -134,14 +137,14 @@ class JobIntake:
             copy_of=job.id,
         )
         try:
-            stored = await self._add([NewJob(copy, kept)], None if key is None else _copy_key(job, key))
+            stored = await self._add([NewJob(copy, kept)], None if key is None else _copy_key(job.id, key))
         except KeyUsed as used:
             return await self._replayed(used.existing_id)
         return Accepted(stored[0].id, stored[0].status)
 
     def _make(self, asked: Submission, plugin: str, batch_id: str | None = None) -> Job:
         terms, deadline_s = asked.terms, asked.deadline_s
-        terms.check()
+        terms.check(asked.timeout_s)
         now = datetime.now(UTC)
         return Job(
             id=new_job_id(),
@@ -221,9 +224,9 @@ async def _image_sent(payload: Payload) -> Sequence[str]:
     return [await image_digest(payload["image"]), str(payload.get("mime_type") or "")]
 
 
-def _copy_key(job: Job, key: str) -> IdempotencyKey:
-    # The id says all that is asked for: nothing else can differ between two requests with the key.
-    return IdempotencyKey(f"POST /v1/jobs/{job.id}/requeue {job.owner or ''}", key, job.id)
+def _copy_key(job_id: str, key: str) -> IdempotencyKey:
+    # The id says all that is asked for, and whose it is: nothing else can differ between two requests with the key.
+    return IdempotencyKey(f"POST /v1/jobs/{job_id}/requeue", key, job_id)
 
 
 def _key(route: str, asked: Submission, images: Sequence[Sequence[str]]) -> IdempotencyKey | None:

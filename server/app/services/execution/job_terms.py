@@ -39,11 +39,12 @@ class JobTerms:
         except ValueError as wrong:
             raise RequestError("malformed_request", f"retry: {wrong}", field="retry") from None
 
-    def check(self) -> None:
-        """Raise RequestError ``malformed_request`` for terms that no job could meet."""
-        if self.delay_s and self.deadline_s is not None and self.deadline_s <= self.delay_s:
-            said = "deadline_s must be more than delay_s: the job could never run"
-            raise RequestError("malformed_request", said, field="deadline_s")
+    def check(self, timeout_s: float | None = None) -> None:
+        """Raise RequestError ``malformed_request`` for terms that no job could meet which has ``timeout_s`` in all."""
+        for field, limit in (("deadline_s", self.deadline_s), ("timeout_s", timeout_s)):
+            if self.delay_s and limit is not None and limit <= self.delay_s:
+                said = f"{field} must be more than delay_s: the job could never run"
+                raise RequestError("malformed_request", said, field=field)
         if len(self.after) > MOST_NEEDED:
             raise RequestError("malformed_request", f"a job may need at most {MOST_NEEDED} others", field="after")
 
