@@ -128,11 +128,13 @@ class WebhookService:
         while True:
             self._woken.clear()
             room = AT_ONCE - len(self._calls)
+            due: Sequence[Delivery] = ()
             try:
                 due = await self._outbox.due_deliveries(room, self._clock() + lease) if room else ()
             except StorageError as failed:
                 log.warning("webhooks cannot be read; trying again", reason=str(failed))
-                due = ()
+            except Exception:  # in the background nobody else would notice a fault of ours
+                log.exception("webhook fault")
             for delivery in due:
                 call = asyncio.get_running_loop().create_task(self._call(delivery))
                 self._calls.add(call)

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage.errors import StorageError
-from app.storage.postgres import CHANNEL, DRIVER_ERRORS, connect
+from app.storage.postgres import CHANNEL, DRIVER_ERRORS, connect, from_postgres
 from app.storage.records import Change
 from app.storage.store import Listener
 
@@ -74,7 +74,11 @@ class PostgresListener:
 
     async def _listening(self) -> Any:
         connection = await connect(self._url)
-        await connection.add_listener(CHANNEL, self._hear)
+        try:
+            await connection.add_listener(CHANNEL, self._hear)
+        except DRIVER_ERRORS as failure:
+            connection.terminate()
+            raise from_postgres(failure) from failure
         return connection
 
     def _hear(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -23,7 +23,7 @@ from app.outbound.targets import TargetRules
 from app.services.webhook_event import MAX_RESULT_BYTES
 from app.services.webhook_service import DeliveryRules, NoWebhooks, WebhookService
 from app.storage.job_ids import new_job_id
-from app.storage.records import Job, JobEnd, NewJob
+from app.storage.records import Delivery, Job, JobEnd, NewJob
 from app.storage.sqlite_store import SqliteJobStore
 
 SECRET = "a secret of sixteen characters"
@@ -171,6 +171,37 @@ async def test_what_was_cut_off_is_delivered_by_the_next_server(store: SqliteJob
         await service.stop()
         assert outcomes == ["delivered"]
         assert len(target.received) == 1
+
+
+class _FaultyAtFirst(SqliteJobStore):
+    """A store with a fault of ours, which is no `StorageError`, the first time that it is asked what is due."""
+
+    asked = 0
+
+    async def due_deliveries(self, limit: int, lease_until: datetime) -> Sequence[Delivery]:
+        self.asked += 1
+        if self.asked == 1:
+            raise RuntimeError("a fault of ours")
+        return await super().due_deliveries(limit, lease_until)
+
+
+async def test_a_fault_of_ours_does_not_end_the_delivering(tmp_path: Path) -> None:
+    outcomes: list[str] = []
+    async with (
+        await _FaultyAtFirst.open(tmp_path / "jobs.sqlite3") as store,
+        receiver(lambda _: answer()) as target,
+    ):
+        job_id = await _end_job(store, target.url("/hook"))
+        service = _service(store, target, outcomes.append)
+        await service.start()
+        try:
+            await _until(lambda: store.asked == 1)
+            service.wake()
+            await _until(lambda: bool(outcomes))
+        finally:
+            await service.stop()
+        assert outcomes == ["delivered"]
+        assert json.loads(target.received[0].body)["data"]["id"] == job_id
 
 
 async def test_an_address_that_leads_inside_by_now_is_not_called(store: SqliteJobStore) -> None:

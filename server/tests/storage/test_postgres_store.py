@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -23,7 +24,7 @@ from app.storage.errors import (
     StorageAway,
     StorageError,
 )
-from app.storage.postgres_listener import LOOK_AGAIN
+from app.storage.postgres_listener import LOOK_AGAIN, PostgresListener
 from app.storage.postgres_session import PostgresSession
 from app.storage.postgres_store import PostgresJobStore
 from app.storage.records import Change, IdempotencyKey, Job, JobFilter, JobInput, NewJob
@@ -435,3 +436,25 @@ async def until_answering(store: PostgresJobStore) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while await store.check() is not None:
             await asyncio.sleep(0.05)
+
+
+async def test_a_connection_that_breaks_as_it_begins_to_listen_is_told_as_a_database_that_is_away(
+    shared: PostgresPlace,
+) -> None:
+    target = urlsplit(shared.url)
+
+    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while (some := await source.read(65_536)) and b"LISTEN" not in some:
+            sink.write(some)
+        sink.close()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
+        await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
+
+    between = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    port = between.sockets[0].getsockname()[1]
+    url = shared.url.replace(f"{target.hostname}:{target.port}", f"127.0.0.1:{port}")
+    async with between:
+        with pytest.raises(StorageAway):
+            await PostgresListener(url, "s", lambda _: None).start()
