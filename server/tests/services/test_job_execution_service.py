@@ -202,6 +202,18 @@ async def test_a_job_that_is_cancelled_between_its_claim_and_its_start_is_ended_
     plugin.may_end.set()
 
 
+async def test_a_job_whose_lease_cannot_be_renewed_is_ended_when_it_runs_out_though_the_store_is_silent(
+    home: Any, registry: PluginRegistry, plugin: Scripted, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await home.start(registry, database_url=PostgresPlace(postgres).url, lease_s=1.5)
+    job_id = await server.job_execution.create_job_async("scripted", payload(hold=True))
+    await until(lambda: plugin.seen)
+    silent = asyncio.Event()
+    monkeypatch.setattr(server.store, "renew", lambda *_: silent.wait())
+    await until(lambda: job_id not in server.job_execution._runs.ids())
+    plugin.may_end.set()
+
+
 async def test_a_job_whose_end_was_written_by_a_commit_that_never_answered_is_told_and_counted_once(
     server: Sightgate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ log = structlog.get_logger("sightgate.jobs")
 
 # A lease is renewed so often while it lasts: two renewals may fail before it is lost.
 RENEWALS = 3
+# When a lease has run out, so long is asked whether it holds all the same: this process may have slept meanwhile.
+LAST_TRY_S = 1.0
 
 
 class JobLeases:
@@ -48,19 +50,20 @@ class JobLeases:
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
+        renewed, shared = loop.time(), self._store.shared
         while True:
             await asyncio.sleep(self._lease_s / RENEWALS)
             asked = loop.time()
             try:
-                await self._renew()
+                async with asyncio.timeout_at(max(renewed + self._lease_s, asked + LAST_TRY_S) if shared else None):
+                    await self._renew()
                 renewed = asked
-                if self._store.shared:
+                if shared:
                     await self._store.heartbeat()
                     self._told(await self._store.take_over(lambda job: error_of(job, "interrupted")))
-            except StorageError as failed:
-                log.error("the leases of running jobs cannot be renewed", reason=str(failed))
-                if self._store.shared and loop.time() - renewed > self._lease_s:
+            except (StorageError, TimeoutError) as failed:
+                log.error("the leases of running jobs cannot be renewed", reason=str(failed) or "no answer")
+                if shared and loop.time() - renewed >= self._lease_s:
                     # By now another server may have taken them up, and none may run twice.
                     self._runs.lose(self._runs.held_since(loop.time() - self._lease_s))
             except Exception:  # the dispatcher's boundary too: leases must outlive any fault of ours
