@@ -1,4 +1,4 @@
-"""Does something for each of many, and asks before it is too late."""
+"""Does something for each of many, and asks before it is too late to say no."""
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -51,13 +51,16 @@ def id_and(about: Line) -> Line:
 
 
 def confirm(question: str, otherwise: str) -> None:
-    """Raise CliError, which says ``otherwise``, unless the answer is yes; no answer is none."""
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
-        typer.echo(err=True)  # ends the line of the question
-        agreed = False
-    if not agreed:
+    """Raise CliError, which says ``otherwise``, unless the answer is yes; no answer is none.
+
+    Not to be called in the event loop, which would keep Ctrl-C from ending it. Standard output is left to what follows.
+    """
+    sys.stderr.write(f"{question} [y/N]: ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not (answer and sys.stdin.isatty()):
+        sys.stderr.write("\n")  # nobody's return key has ended the line
+    if answer.strip().lower() not in ("y", "yes"):
         raise failure(otherwise)
 
 

@@ -113,18 +113,19 @@ def requeue_jobs(
         raise CliError("name the jobs to repeat, either by their ids or by filters")
     if status is not None and status not in TERMINAL:
         raise CliError(f"only jobs that have ended are repeated, none that is {status}")
-
-    async def requeue(backend: Backend) -> None:
-        repeated, key = job_ids or [], None
-        if filtered:
-            repeated, key = await _ended(backend, query), KEY_OF_REPEATS
-            if not yes and repeated:
-                confirm(f"Repeat {counted(len(repeated), 'ended job')}, each once?", "nothing repeated")
-        await for_each(repeated, lambda job_id: backend.jobs.requeue(job_id, key), id_and(_repeats), as_json=as_json)
+    settings = settings_from(data_dir=data_dir)
+    repeated, key = job_ids or [], None
+    if filtered:
+        repeated, key = ask(settings, Need.JOBS, lambda backend: _ended(backend, query)), KEY_OF_REPEATS
         if not repeated:
             typer.echo("no accepted job that has ended matches", err=True)
+        elif not yes:
+            confirm(f"Repeat {counted(len(repeated), 'ended job')}, each once?", "nothing repeated")
 
-    ask(settings_from(data_dir=data_dir), Need.JOBS, requeue)
+    async def requeue(backend: Backend) -> None:
+        await for_each(repeated, lambda job_id: backend.jobs.requeue(job_id, key), id_and(_repeats), as_json=as_json)
+
+    ask(settings, Need.JOBS, requeue)
 
 
 @app.command("export")
@@ -163,15 +164,12 @@ def purge_jobs(
 ) -> None:
     """Remove jobs that have ended, with their results, for good."""
     query = query_from(status, plugin, error_code, since, until, batch, search)
-
-    async def purge(backend: Backend) -> int:
-        if not yes:
-            counts = await backend.jobs.counts(query)
-            ended = sum(count for name, count in counts.items() if name not in ("PENDING", "RUNNING"))
-            confirm(f"Remove {counted(ended, 'ended job')}?", "nothing removed")
-        return await backend.jobs.purge(query)
-
-    removed = ask(settings_from(data_dir=data_dir), Need.JOBS, purge)
+    settings = settings_from(data_dir=data_dir)
+    if not yes:
+        counts = ask(settings, Need.JOBS, lambda backend: backend.jobs.counts(query))
+        ended = sum(counts[status] for status in TERMINAL)
+        confirm(f"Remove {counted(ended, 'ended job')}?", "nothing removed")
+    removed = ask(settings, Need.JOBS, lambda backend: backend.jobs.purge(query))
     if as_json:
         output.write_json({"removed": removed})
     else:
@@ -209,7 +207,7 @@ def follow_jobs(
 
 def _check_one(ids: object, batch: str | None) -> None:
     """Raise CliError unless either jobs or a batch are named."""
-    if bool(ids) == (batch is not None):
+    if bool(ids) == (batch is not None) or batch == "":
         raise CliError("name either a job, by its id, or a batch, with --batch")
 
 
