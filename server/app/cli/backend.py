@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from app.cli.failures import CliError, in_use, told_clearly
@@ -48,15 +49,25 @@ class JobsBackend(Protocol):
 
     async def submit(self, plugin: str, image: bytes, options: JsonObject, terms: JsonObject) -> JsonObject: ...
 
+    async def submit_batch(
+        self, plugins: Sequence[str], images: Sequence[Path], options: JsonObject, terms: JsonObject
+    ) -> JsonObject: ...
+
+    async def batch(self, batch_id: str) -> JsonObject: ...
+
     async def cancel(self, job_id: str) -> JsonObject: ...
 
-    async def requeue(self, job_id: str) -> JsonObject: ...
+    async def cancel_batch(self, batch_id: str) -> JsonObject: ...
+
+    async def requeue(self, job_id: str, key: str | None) -> JsonObject: ...
 
     def export(self, query: JobQuery) -> AsyncIterator[JsonObject]: ...
 
     async def purge(self, query: JobQuery) -> int: ...
 
     def events(self, job_id: str) -> AsyncIterator[JsonObject]: ...
+
+    def batch_events(self, batch_id: str) -> AsyncIterator[JsonObject]: ...
 
 
 class Backend(Protocol):
@@ -90,11 +101,13 @@ async def open_backend(settings: Settings, need: Need, only: Collection[str] | N
             yield backend
 
 
-def ask(settings: Settings, need: Need, question: Callable[[Backend], Awaitable[T]]) -> T:
-    """Open the backend, ask it one thing, and close it. Raises CliError, Refused."""
+def ask(
+    settings: Settings, need: Need, question: Callable[[Backend], Awaitable[T]], only: Collection[str] | None = None
+) -> T:
+    """Open the backend, as `open_backend` does, ask it one thing, and close it. Raises CliError, Refused."""
 
     async def asked() -> T:
-        async with open_backend(settings, need) as backend:
+        async with open_backend(settings, need, only) as backend:
             return await question(backend)
 
     return asyncio.run(asked())

@@ -15,19 +15,26 @@ class HttpClient:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
+        self.max_body_bytes = 0
 
     async def ask(self, method: str, path: str, **how: Any) -> JsonObject:
         """Return the answer of a route. Raises Refused for an error that the server tells, CliError otherwise."""
-        with self._told():
-            response = await self._http.request(method, path, **how)
-        return self._read(response)
+        return self._read(await self._request(method, path, **how))
+
+    async def ask_once(self, key: str | None, method: str, path: str) -> JsonObject:
+        """Ask a route that is to do a thing only once for each ``key``; ``replayed`` in the answer tells that it was
+        done before. Raises as `ask` does.
+        """
+        response = await self._request(method, path, headers={} if key is None else {"Idempotency-Key": key})
+        return {**self._read(response), "replayed": "Idempotency-Replayed" in response.headers}
 
     async def greet(self) -> None:
-        """Raise CliError if what answers is no Sightgate, or wants another key."""
-        with self._told():
-            response = await self._http.get("/v1/server")
-        if "max_body_bytes" not in self._read(response):
+        """Learn what the server takes. Raises CliError if what answers is no Sightgate, or wants another key."""
+        response = await self._request("GET", "/v1/server")
+        limit = self._read(response).get("max_body_bytes")
+        if not isinstance(limit, int):
             raise self._stranger(response)
+        self.max_body_bytes = limit
 
     @asynccontextmanager
     async def lines(self, path: str, **how: Any) -> AsyncIterator[AsyncIterator[str]]:
@@ -38,6 +45,10 @@ class HttpClient:
                     await response.aread()
                     self._read(response)
                 yield response.aiter_lines()
+
+    async def _request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        with self._told():
+            return await self._http.request(method, path, **how)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

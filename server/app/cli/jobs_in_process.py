@@ -1,16 +1,19 @@
 """Jobs, asked of services in this process. Nothing runs meanwhile: no server is on the data folder."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from app import wiring
 from app.cli.backend import Jobs, JsonObject
+from app.cli.batch_images import read_images
 from app.cli.failures import CliError, Refused
 from app.governance.error_envelope import build_error_envelope
 from app.governance.errors import GovernedError, RequestError
-from app.services.execution.analysis_execution_service import AnalysisRequest, UploadedImage
+from app.services.execution.analysis_execution_service import AnalysisRequest, BatchRequest, UploadedImage
 from app.services.execution.job_terms_data import terms_from
 from app.services.job_filters import JobQuery
+from app.services.job_management_service import batch_view
 
 
 class JobsInProcess:
@@ -43,17 +46,39 @@ class JobsInProcess:
             accepted = await self._gate.analysis_execution.submit(request, terms_from(terms))
         return {"id": accepted.job_id, "status": accepted.status.value}
 
+    async def submit_batch(
+        self, plugins: Sequence[str], images: Sequence[Path], options: JsonObject, terms: JsonObject
+    ) -> JsonObject:
+        """Accept a batch; the next server that starts runs it."""
+        sent = [UploadedImage(image, None) for image in await read_images(images, self._gate.settings.max_body_bytes)]
+        with told():
+            request = BatchRequest(plugins, sent, {name: dict(options) for name in plugins})
+            batch = await self._gate.analysis_execution.submit_batch(request, terms_from(terms))
+        return {"id": batch.batch_id, "total": len(batch.job_ids), "jobs": list(batch.job_ids)}
+
+    async def batch(self, batch_id: str) -> JsonObject:
+        """Return how far a batch has come."""
+        with told():
+            return batch_view(await self._gate.jobs.batch(batch_id))
+
     async def cancel(self, job_id: str) -> JsonObject:
         """Cancel a job; one that a server which died was running waits again, and can be cancelled at once."""
         with told():
             await self._gate.job_execution.recover()
             return await self._gate.job_execution.cancel(job_id)
 
-    async def requeue(self, job_id: str) -> JsonObject:
-        """Accept a new job with the input and options of another."""
+    async def cancel_batch(self, batch_id: str) -> JsonObject:
+        """Cancel what is left of a batch, as `cancel` does."""
         with told():
-            accepted = await self._gate.job_execution.requeue(job_id)
-        return {"id": accepted.job_id, "status": accepted.status.value, "copy_of": job_id}
+            await self._gate.job_execution.recover()
+            return batch_view(await self._gate.job_execution.cancel_batch(batch_id))
+
+    async def requeue(self, job_id: str, key: str | None) -> JsonObject:
+        """Accept a new job with the input and options of another; the same ``key`` gives the same one again."""
+        with told():
+            accepted = await self._gate.job_execution.requeue(job_id, key=key)
+        told_of_it = {"id": accepted.job_id, "status": accepted.status.value, "copy_of": job_id}
+        return {**told_of_it, "replayed": accepted.replayed}
 
     async def export(self, query: JobQuery) -> AsyncIterator[JsonObject]:
         """Yield jobs with their results, oldest first."""
@@ -74,6 +99,13 @@ class JobsInProcess:
                 raise CliError("no server runs on this data folder, so nothing happens to the job; start one first")
             async for event in self._gate.job_streams.job(job_id, None):
                 yield {"event": event.name, "data": event.data}
+
+    async def batch_events(self, batch_id: str) -> AsyncIterator[JsonObject]:
+        """Yield the end of a batch whose jobs have all ended; to others nothing happens while no server runs."""
+        batch = await self.batch(batch_id)
+        if batch["done"] < batch["total"]:
+            raise CliError("no server runs on this data folder, so nothing happens to the batch; start one first")
+        yield {"event": "end", "data": batch}
 
     def _check_size(self, image: bytes) -> None:
         limit = self._gate.settings.max_body_bytes

@@ -1,12 +1,14 @@
 """Jobs, asked of a running server."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from app.cli.backend import Jobs, JsonObject
+from app.cli.batch_images import read_images
 from app.cli.http_client import HttpClient
 from app.services.job_filters import JobQuery
 
@@ -38,13 +40,29 @@ class JobsOverHttp:
         headers = {"Content-Type": "application/octet-stream"}
         return await self._client.ask("POST", "/v1/jobs", params=asked, content=image, headers=headers)
 
+    async def submit_batch(
+        self, plugins: Sequence[str], images: Sequence[Path], options: JsonObject, terms: JsonObject
+    ) -> JsonObject:
+        """Send the images to be run as one batch."""
+        fields = {"plugin": plugins, "options": json.dumps(dict.fromkeys(plugins, options)), **_as_text(terms)}
+        files = [("image", ("image", image)) for image in await read_images(images, self._client.max_body_bytes)]
+        return await self._client.ask("POST", "/v1/jobs/batch", data=fields, files=files)
+
+    async def batch(self, batch_id: str) -> JsonObject:
+        """Return how far a batch has come."""
+        return await self._client.ask("GET", _batch_path(batch_id))
+
     async def cancel(self, job_id: str) -> JsonObject:
         """Cancel a job."""
         return await self._client.ask("DELETE", _path(job_id))
 
-    async def requeue(self, job_id: str) -> JsonObject:
-        """Accept a new job with the input and options of another."""
-        return await self._client.ask("POST", f"{_path(job_id)}/requeue")
+    async def cancel_batch(self, batch_id: str) -> JsonObject:
+        """Cancel what is left of a batch."""
+        return await self._client.ask("DELETE", _batch_path(batch_id))
+
+    async def requeue(self, job_id: str, key: str | None) -> JsonObject:
+        """Accept a new job with the input and options of another; the same ``key`` gives the same one again."""
+        return await self._client.ask_once(key, "POST", f"{_path(job_id)}/requeue")
 
     async def export(self, query: JobQuery) -> AsyncIterator[JsonObject]:
         """Yield jobs with their results, oldest first."""
@@ -60,8 +78,17 @@ class JobsOverHttp:
 
     async def events(self, job_id: str) -> AsyncIterator[JsonObject]:
         """Yield what happens to a job until it has ended."""
+        async for event in self._events(_path(job_id)):
+            yield event
+
+    async def batch_events(self, batch_id: str) -> AsyncIterator[JsonObject]:
+        """Yield how far a batch has come until all its jobs have ended."""
+        async for event in self._events(_batch_path(batch_id)):
+            yield event
+
+    async def _events(self, path: str) -> AsyncIterator[JsonObject]:
         name = ""
-        async with self._client.lines(f"{_path(job_id)}/events") as lines:
+        async with self._client.lines(f"{path}/events") as lines:
             async for line in lines:
                 field, _, value = line.partition(": ")
                 if field == "event":
@@ -72,6 +99,10 @@ class JobsOverHttp:
 
 def _path(job_id: str) -> str:
     return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def _batch_path(batch_id: str) -> str:
+    return f"/v1/batches/{quote(batch_id, safe='')}"
 
 
 def _given(query: JobQuery) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def write_json(value: Any, on: Console | None = None) -> None:
 def write_line(text: str) -> None:
     """Write a line for people as it is, however wide; what a file name holds cannot control the terminal."""
     sys.stdout.write(clean(text) + "\n")
+    sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,23 @@ def job_page(job: JsonObject) -> RenderableType:
     return Group(*parts)
 
 
+def batch_page(batch: JsonObject) -> RenderableType:
+    """Return how far a batch has come."""
+    known = {"created": local_time(batch["created_at"]), "jobs": batch_progress(batch)}
+    return Group(Text(batch["id"], "bold"), _fields(known))
+
+
+def batch_event(event: JsonObject) -> RenderableType:
+    """Return one event of a batch as a line."""
+    return Text(batch_progress(event["data"]))
+
+
+def batch_progress(batch: JsonObject) -> str:
+    """Return how far a batch is, in a few words."""
+    counts = ", ".join(f"{count} {status}" for status, count in batch["counts"].items() if count)
+    return f"{batch['done']} of {batch['total']} ended: {counts or 'none is kept'}"
+
+
 def _waited_ms(job: JsonObject) -> float | None:
     """Return how long a job waited before it ran: until it was claimed, and then for a worker.
 

@@ -20,11 +20,11 @@ def test_jobs_are_submitted_on_terms(either):
     first, second = submitted(
         either, "a.png", "b.png", "-p", "sizes", "-o", "k=1", "--delay", "3600", "--priority", "7"
     )
-    (third,) = submitted(either, "a.png", "-p", "sizes", "--after", first, "--attempts", "4", "--delay", "3600")
+    (third,) = submitted(either, "a.png", "-p", "sizes", "--after", first, "--after-rule", "end", "--attempts", "4")
     job = job_of(either, second)
     assert (job["status"], job["plugin"], job["priority"], job["options"]) == ("PENDING", "sizes", 7, {"k": 1})
     job = job_of(either, third)
-    assert (job["needs"], job["retry"]["max_attempts"]) == ([first], 4)
+    assert (job["needs"], job["after_rule"], job["retry"]["max_attempts"]) == ([first], "end", 4)
     shown = either.run("jobs", "show", third).out
     assert "waits for" in shown
     assert first in shown
@@ -71,6 +71,16 @@ def test_a_job_waits_from_its_acceptance_and_not_only_for_a_worker(served):
     assert (float(waited) >= 1.5, unit) == (True, "s")
 
 
+def test_a_webhook_is_kept_if_the_operator_has_set_them_up(cli):
+    asked = "a.png", "-p", "sizes", "--webhook", "http://127.0.0.1/ended"
+    refused = cli.run("jobs", "submit", *asked)
+    assert (refused.code, "SIGHTGATE_WEBHOOK_SECRET" in refused.line) == (1, True)
+    cli.variables["SIGHTGATE_WEBHOOK_SECRET"] = "0123456789abcdef"
+    cli.variables["SIGHTGATE_WEBHOOK_ALLOW_NETWORKS"] = "127.0.0.0/8"
+    (job_id,) = submitted(cli, *asked)
+    assert job_of(cli, job_id)["webhook"] == "http://127.0.0.1/ended"
+
+
 def test_a_submission_that_is_refused_is_one_line(either):
     ended = either.run("jobs", "submit", "a.png", "-p", "nobody")
     assert (ended.code, ended.line) == (1, "sightgate: a.png: there is no plugin 'nobody'; GET /v1/plugins lists them")
@@ -114,6 +124,8 @@ def test_jobs_are_purged_after_a_question(cli):
     out, err = asked.communicate("n\n", timeout=60)  # standard input is not a pipe: nothing is read, nothing removed
     assert (asked.returncode, out.strip()) == (1, "")
     assert err.splitlines()[-1] == "sightgate: nothing removed"
+    nothing = cli.run("jobs", "requeue", "--status", "failed", "--yes")  # whoever waits for a call repeats it himself
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no accepted job that has ended matches\n")
     assert len(json.loads(cli.run("jobs", "list", "--json").out)["jobs"]) == 3
     ended = cli.run("jobs", "purge", "--plugin", "sizes", "--yes", "--json")
     assert json.loads(ended.out) == {"removed": 2}

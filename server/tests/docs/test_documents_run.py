@@ -188,9 +188,14 @@ def test_the_commands_of_the_guide_to_jobs_succeed(served):
     assert len(commands) >= 10
     job_id = json.loads(served.run(commands[0]).stdout)["id"]
     served.run(f"sightgate jobs events {job_id}")
+    (submission,) = [
+        line for line in commands if line.startswith("sightgate jobs submit") and line.count("--plugin") == 2
+    ]
+    batch_id = served.run(submission).stdout.strip()
     for command in commands:
-        ended = served.run(command.replace(" ID", f" {job_id}").replace("/ID", f"/{job_id}"))
-        if "cancel" in command or "DELETE" in command:
+        named = command.replace(" ID", f" {job_id}").replace("/ID", f"/{job_id}").replace(" BATCH", f" {batch_id}")
+        ended = served.run(named)
+        if ("cancel" in command or "DELETE" in command) and " BATCH" not in command:
             assert "has ended as SUCCESS" in ended.stdout + ended.stderr, command
         else:
             assert ended.returncode == 0, (command, ended.stdout, ended.stderr)

@@ -290,8 +290,9 @@ def test_the_same_key_and_url_give_the_same_job_whatever_is_there_by_now(server:
 def test_what_was_asked_before_with_its_key_is_fetched_once(server: RunningServer, site: str) -> None:
     def ask_both() -> list[httpx.Response]:
         sent = {"image": base64.b64encode(PNG).decode(), "mime_type": "image/png"}
-        batch = {"plugins": ["echo"], "images": [{"image_url": f"{site}/once"}]}
-        mixed = {"plugins": ["echo"], "images": [sent, *batch["images"]]}
+        named = {"image_url": f"{site}/once"}
+        batch = {"plugins": ["echo"], "images": [named]}
+        mixed = {"plugins": ["echo"], "images": [sent, named]}
         return [
             server.http.post("/v1/jobs", json={"plugin": "echo", "image_url": f"{site}/once"}, headers=key),
             server.http.post("/v1/jobs/batch", json=batch, headers=key),
