@@ -17,6 +17,9 @@ elif [ "$$SIGHTGATE_TESTS_MUST_NOT_SKIP" = 1 ]; then echo "$(2): Node.js 20.19 o
 else echo "!!! $(2): Node.js 20.19 or newer with npm is missing; all else works without it !!!"; fi
 endef
 
+# Where the environment forbids bytecode, every process of the tests would compile anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 # Never leave a half-written target.
 .DELETE_ON_ERROR:
@@ -60,7 +63,8 @@ run: setup page-where-node-is ## analyze a sample, then serve the page and the A
 
 test: setup page-where-node-is ## all tests
 	@$(call with_node,cd web-ui && npm test --silent,THE PAGE IS NOT TESTED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@# One more than the cores of a small machine, for much of a test is waiting; in the order of testpaths.
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: setup ## servers, workers and databases killed, buckets stopped, while clients act; options: ARGS="--minutes 30 --on postgres --seed X"
 	PYTHONPATH=server/tests $(BIN)/python -m kill.soak $(ARGS)

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.connection_limit import limited_to
-from app.cli import INTERRUPTED
+from app.cli import INTERRUPTED, USUAL_THRESHOLDS
 from app.cli.descriptors import most_connections, raise_limit
 from app.cli.failures import CliError, in_use, told_clearly
 from app.cli.listening import BACKLOG, listen, port_of, url_of
@@ -109,6 +109,7 @@ class _Server(uvicorn.Server):
         # What the start made lives as long as the server: each full collection would walk it again, for 80 ms.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*USUAL_THRESHOLDS)
         self._on_serving()
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]

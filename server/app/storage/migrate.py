@@ -13,7 +13,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, exc, func, pool, select
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.storage.errors import SchemaTooNew, StorageError, from_sqlite
 
@@ -83,7 +82,9 @@ def _upgrade_sqlite(url: str, revision: str) -> None:
 
 async def _on_postgres(url: str, function: Callable[[Connection], T]) -> T:
     """Return what ``function`` returns, called in a transaction that no other server's migration runs beside."""
-    # Imported here: whoever uses SQLite does without.
+    # Imported here: whoever uses SQLite does without the driver, and without SQLAlchemy's ORM, which comes with it.
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     from app.storage.postgres import connect
 
     engine = create_async_engine("postgresql+asyncpg://", poolclass=pool.NullPool, async_creator=lambda: connect(url))
