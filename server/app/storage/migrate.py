@@ -7,17 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, exc, func, pool, select
+from sqlalchemy import Connection, Engine, create_engine, event, exc, func, inspect, pool, select
 
 from app.storage.errors import SchemaTooNew, StorageError, from_sqlite
 
 T = TypeVar("T")
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _FOR_WRITING = "sightgate_for_writing"
 # The key of the advisory lock that migrations hold on PostgreSQL: "sightgate" as a number.
 _LOCK = int.from_bytes(b"sightgat") & (1 << 62) - 1
@@ -30,9 +26,7 @@ def is_postgres(url: str) -> bool:
 
 def head() -> str:
     """Return the newest revision's id."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    assert found is not None, "the package holds no migrations"
-    return found
+    return max(file.name for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py")).partition("_")[0]
 
 
 def current(url: str) -> str | None:
@@ -58,8 +52,6 @@ def upgrade(url: str, revision: str = "head") -> None:
             asyncio.run(_on_postgres(url, lambda connection: _upgrade(connection, revision)))
         else:
             _upgrade_sqlite(url, revision)
-    except CommandError as failure:
-        raise SchemaTooNew from failure
     except exc.DBAPIError as failure:
         if isinstance(failure.orig, sqlite3.Error):
             raise from_sqlite(failure.orig) from failure
@@ -97,18 +89,24 @@ async def _on_postgres(url: str, function: Callable[[Connection], T]) -> T:
 
 
 def _present(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
-    command.upgrade(_config(connection), revision)
+    # Imported here: a database that is up to date, as at nearly every start, needs no Alembic.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
 
-
-def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    return config
+    try:
+        command.upgrade(config, revision)
+    except CommandError as failure:
+        raise SchemaTooNew from failure
 
 
 def _engine(url: str) -> Engine:

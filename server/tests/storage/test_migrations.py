@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 from support.postgres_server import PostgresServer
 from support.stores import Place, PostgresPlace, claim, end, execute
 
+import app.storage.migrations
 from app.governance.job_lifecycle import JobStatus
 from app.storage.errors import SchemaTooNew, StorageError
 from app.storage.migrate import current, head, upgrade
@@ -142,6 +144,20 @@ async def test_the_migrations_make_the_tables_of_the_schema_on_postgresql(postgr
     )
     for sql in (indexes, columns):
         assert execute(migrated.url, sql) == execute(made.url, sql)
+
+
+def test_the_newest_revision_is_alembics_head(file: Path) -> None:
+    scripts = ScriptDirectory(str(Path(app.storage.migrations.__file__).parent))
+    assert head() == scripts.get_current_head()
+    upgrade(f"sqlite:///{file}")
+    assert current(f"sqlite:///{file}") == head()
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(file: Path) -> None:
+    upgrade(f"sqlite:///{file}")
+    opening = f"import sys; from app.storage.migrate import upgrade; upgrade({f'sqlite:///{file}'!r})"
+    found = [sys.executable, "-c", f"{opening}; sys.exit('alembic' in sys.modules)"]
+    assert subprocess.run(found, timeout=60, check=False).returncode == 0
 
 
 def test_a_second_upgrade_changes_nothing(file: Path) -> None:
