@@ -244,7 +244,7 @@ async def open_form(
         form = await bounded.form(max_files=max_files, max_fields=max_fields, max_part_size=MAX_FIELD_BYTES)
     except (MultiPartException, HTTPException) as broken:
         said = getattr(broken, "message", None) or getattr(broken, "detail", "")
-        raise RequestError("malformed_request", f"the multipart body is broken: {said}"[:500]) from None
+        raise RequestError("malformed_request", f"the multipart body cannot be taken: {said}"[:500]) from None
     try:
         check_names("field", [name for name, _ in form.multi_items()], fields, repeatable)
         yield form
