@@ -159,17 +159,17 @@ class FolderBlobs:
     def _store(self, blobs: Sequence[bytes]) -> list[str]:
         self._make_ready()
         digests = [hashlib.sha256(data).hexdigest() for data in blobs]
-        new = {digest: data for digest, data in zip(digests, blobs, strict=True) if not self._is_kept(digest)}
+        new = {digest: data for digest, data in zip(digests, blobs, strict=True) if not self._is_kept(digest, data)}
         if new:
             self._write_pack(new)
         # Also for what was there: another writer may have named it and not come this far yet.
         _sync(self._named)
         return digests
 
-    def _is_kept(self, digest: str) -> bool:
-        """Tell whether the blob is stored whole, and set its time to now."""
+    def _is_kept(self, digest: str, data: bytes) -> bool:
+        """Tell whether the blob is stored as it is, and set its time to now."""
         with _held(self._named / digest) as pack:
-            return pack is not None and _renew(pack, digest)
+            return pack is not None and _renew(pack, digest, data)
 
     def _write_pack(self, blobs: dict[str, bytes]) -> None:
         handle, name = tempfile.mkstemp(dir=self._incoming)
@@ -181,12 +181,12 @@ class FolderBlobs:
                 packs.forget_pages(handle)
             finally:
                 os.close(handle)
-            for digest in blobs:
-                self._name(pack, digest)
+            for digest, data in blobs.items():
+                self._name(pack, digest, data)
         finally:
             pack.unlink(missing_ok=True)
 
-    def _name(self, pack: Path, digest: str) -> None:
+    def _name(self, pack: Path, digest: str, data: bytes) -> None:
         """Give the pack one more name. What has it already is the same blob, or a broken one."""
         name = self._named / digest
         while True:
@@ -196,7 +196,7 @@ class FolderBlobs:
             with _held(name) as other:
                 if other is None:
                     continue
-                if not _renew(other, digest):
+                if not _renew(other, digest, data):
                     whole = self._incoming / uuid.uuid4().hex
                     os.link(pack, whole)
                     whole.replace(name)
@@ -290,9 +290,13 @@ def _has_name(pack: int, name: Path) -> bool:
         return False
 
 
-def _renew(pack: int, digest: str) -> bool:
-    """Set the blob's time to now; tell whether it is there, whole."""
-    if packs.find(pack, digest) is None:
+def _renew(pack: int, digest: str, data: bytes) -> bool:
+    """Set the blob's time to now; tell whether it is there, byte for byte.
+
+    The bytes are at hand now, and nowhere once their job is accepted: a disk that changed them is found out here.
+    """
+    place = packs.find(pack, digest)
+    if place is None or os.pread(pack, place.length, place.offset) != data:
         return False
     os.utime(pack)
     return True

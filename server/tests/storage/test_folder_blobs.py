@@ -79,11 +79,13 @@ async def test_a_blob_that_is_not_whole_is_written_again(blobs: FolderBlobs, fol
     assert await blobs.get(digest) == b"a whole blob"
 
 
-async def test_a_changed_blob_is_refused(blobs: FolderBlobs, folder: Path) -> None:
+async def test_a_changed_blob_is_refused_until_it_is_put_again(blobs: FolderBlobs, folder: Path) -> None:
     digest = await blobs.put(b"right")
     _spoil(_file(folder, digest), b"right")
     with pytest.raises(BlobCorrupt):
         await blobs.get(digest)
+    await blobs.put(b"right")
+    assert await blobs.get(digest) == b"right"
 
 
 async def test_a_blob_that_looks_like_a_pack_is_only_a_blob(blobs: FolderBlobs, folder: Path) -> None:
