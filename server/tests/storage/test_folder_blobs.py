@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.mounts import fill, small_disk
 
-from app.storage.errors import BlobCorrupt, BlobMissing, StorageError
+from app.storage.errors import BlobCorrupt, BlobMissing, StorageError, StorageFull
 from app.storage.folder_blobs import FolderBlobs
 
 
@@ -170,3 +171,43 @@ async def test_a_disk_that_fails_fails_every_caller_and_is_asked_again(tmp_path:
     place.unlink()
     assert await blobs.get(await blobs.put(b"x")) == b"x"
     await blobs.close()
+
+
+async def test_a_disk_that_refuses_is_told_until_it_takes_as_much_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=4) as disk:
+        blobs = FolderBlobs(disk / "blobs")
+        await blobs.put(b"first")
+        assert await blobs.check() is None
+        ballast = fill(disk)
+        with pytest.raises(StorageFull):
+            await blobs.put(os.urandom(200_000))
+        assert await blobs.check() == "the blob store: The disk is full"
+        os.truncate(ballast, ballast.stat().st_size - 100_000)
+        assert await blobs.check() is not None
+        ballast.unlink()
+        assert await blobs.check() is None
+        await blobs.close()
+
+
+async def test_a_folder_that_was_taken_away_is_told_until_it_is_back(blobs: FolderBlobs, folder: Path) -> None:
+    await blobs.put(b"first")
+    away = folder.rename(folder.with_name("away"))
+    with pytest.raises(StorageError):
+        await blobs.put(b"second")
+    assert await blobs.check() is not None
+    away.rename(folder)
+    assert await blobs.check() is None
+    assert await blobs.get(await blobs.put(b"second")) == b"second"
+
+
+async def test_of_a_batch_that_has_no_room_nothing_is_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=8) as disk:
+        blobs = FolderBlobs(disk / "blobs")
+        batch = [os.urandom(40_000) for _ in range(150)]
+        kept = await blobs.put_many(batch)
+        with pytest.raises(StorageFull):
+            await blobs.put_many([os.urandom(40_000) for _ in range(150)])
+        assert {file.name for file in (disk / "blobs" / "named").iterdir()} == set(kept)
+        assert await blobs.check() is None  # it has room for others
+        assert await blobs.put_many(batch) == kept  # which takes none
+        await blobs.close()
