@@ -324,8 +324,11 @@ def _renew(pack: int, digest: str, data: bytes) -> bool:
 
     The bytes are at hand now, and nowhere once their job is accepted: a disk that changed them is found out here.
     """
-    place = packs.find(pack, digest)
-    if place is None or os.pread(pack, place.length, place.offset) != data:
+    try:
+        place = packs.find(pack, digest)
+        if place is None or os.pread(pack, place.length, place.offset) != data:
+            return False
+    except OSError:  # a part of the disk that cannot be read: what is put now goes elsewhere
         return False
     os.utime(pack)
     return True

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import time
@@ -87,6 +88,28 @@ async def test_a_changed_blob_is_refused_until_it_is_put_again(blobs: FolderBlob
         await blobs.get(digest)
     await blobs.put(b"right")
     assert await blobs.get(digest) == b"right"
+
+
+async def test_a_blob_that_the_disk_cannot_read_is_written_again(
+    blobs: FolderBlobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await blobs.put(b"on a bad sector")
+    bad, read = _file(folder, digest).stat(), os.pread
+
+    def pread(handle: int, length: int, offset: int) -> bytes:
+        if os.path.samestat(os.fstat(handle), bad):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(handle, length, offset)
+
+    spare = os.open(_file(folder, digest), os.O_RDONLY)  # else its number is given to the file that replaces it
+    try:
+        monkeypatch.setattr(os, "pread", pread)
+        with pytest.raises(StorageError, match="the disk failed"):
+            await blobs.get(digest)
+        await blobs.put(b"on a bad sector")
+        assert await blobs.get(digest) == b"on a bad sector"
+    finally:
+        os.close(spare)
 
 
 async def test_a_blob_that_looks_like_a_pack_is_only_a_blob(blobs: FolderBlobs, folder: Path) -> None:
