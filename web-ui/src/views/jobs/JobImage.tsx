@@ -40,12 +40,7 @@ export function JobImage({ job }: { job: JobAnswer }) {
   }
   return (
     <Paper withBorder className={classes.results} data-empty={layers.length === 0 || undefined}>
-      <Results
-        name={nameOf(job)}
-        file={data ?? null}
-        layers={layers}
-        empty={whyEmpty(job)}
-      />
+      <Results name={nameOf(job)} file={data ?? null} layers={layers} empty={whyEmpty(job)} />
     </Paper>
   );
 }
