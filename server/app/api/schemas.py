@@ -275,6 +275,7 @@ class JobAnswer(JobSummary):
     """A job with all that belongs to it."""
 
     result: dict[str, Any] | None
+    result_lost: bool = Field(description="It had a result, which is missing or damaged where large ones are kept.")
     attempts: list[JobAttempt]
     inputs: list[JobInputFacts]
     needs: list[str] = Field(description="Ids of the jobs that it is to run after.")

@@ -189,6 +189,8 @@ def job_page(job: JsonObject) -> RenderableType:
         parts += [Text("attempts", "cyan"), Padding(_attempts(job["attempts"]), (0, 0, 0, 2))]
     if job["error"]:
         parts.append(error(job["error"]))
+    if job.get("result_lost"):
+        parts.append(Text("the result is lost: it is missing or damaged where large results are kept", "red"))
     if job["result"]:
         parts += [Text("result", "cyan"), Padding(tree(job["result"]), (0, 0, 0, 2))]
     return Group(*parts)

@@ -1,10 +1,13 @@
 """Jobs as callers and operators look at them: show, list, count, export, delete. Running them is not its business."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import structlog
 
 from app.governance.errors import RequestError, shorten
 from app.governance.job_lifecycle import TERMINAL, JobStatus
@@ -12,9 +15,11 @@ from app.services.job_events import JobEvents, Progress
 from app.services.job_filters import JobQuery
 from app.services.job_results import JobResults
 from app.storage.blobs import Blobs
-from app.storage.errors import BlobMissing, CursorError
+from app.storage.errors import BlobCorrupt, BlobMissing, CursorError
 from app.storage.records import Attempt, BatchProgress, Job, JobInput
 from app.storage.store import JobStore
+
+log = structlog.get_logger("sightgate.jobs")
 
 MAX_PAGE = 500
 IMAGE_ROLE = "image"
@@ -68,7 +73,7 @@ class JobManagementService:
 
     async def show(self, job_id: str) -> dict[str, Any]:
         """Return a job with its result, attempts and inputs. Raises RequestError ``job_not_found``."""
-        job = await self._results.with_result(await self.find(job_id))
+        job = await self._with_result(await self.find(job_id))
         return job_view(job, details=await self.details(job), progress=self._events.progress_of(job_id))
 
     async def find(self, job_id: str) -> Job:
@@ -118,7 +123,9 @@ class JobManagementService:
     async def export(self, query: JobQuery) -> AsyncIterator[dict[str, Any]]:
         """Yield the jobs with their results, oldest first."""
         async for job in self._store.export(query.to_filter()):
-            yield job_view(await self._with_result_if_there(job))
+            with contextlib.suppress(RequestError):  # it was deleted while the export ran
+                job = await self._with_result(job)
+            yield job_view(job)
 
     async def purge(self, query: JobQuery) -> int:
         """Delete the ended jobs that a listing would show; return how many. Raises RequestError."""
@@ -133,15 +140,15 @@ class JobManagementService:
 
     async def kept_input(self, job_id: str) -> KeptInput:
         """Return the image that a job was given. Raises RequestError ``job_not_found``, or ``not_found`` if it was not
-        kept.
+        kept, or is lost.
         """
         job = await self.find(job_id)
         for kept in await self._store.inputs(job.id):
             if kept.role == IMAGE_ROLE:
                 try:
                     return KeptInput(await self._blobs.get(kept.blob), kept.media_type)
-                except BlobMissing:
-                    break
+                except (BlobMissing, BlobCorrupt) as lost:
+                    raise input_lost(job_id, lost) from lost
         raise not_kept(job_id)
 
     def _waits_because(self, job: Job) -> str | None:
@@ -152,10 +159,16 @@ class JobManagementService:
         reason = self._why_not(job.plugin)
         return None if reason is None else f"this server cannot start it now: {reason}"
 
-    async def _with_result_if_there(self, job: Job) -> Job:
+    async def _with_result(self, job: Job) -> Job:
+        """Return the job with its result, without if that is lost: how it ended must be told for all that.
+
+        Raises RequestError ``job_not_found`` if it was deleted meanwhile.
+        """
         try:
             return await self._results.with_result(job)
-        except BlobMissing:  # it was deleted while the export ran
+        except (BlobMissing, BlobCorrupt) as lost:
+            job = await self.find(job.id)
+            log.error("a job's result is lost", job=job.id, reason=str(lost))
             return job
 
 
@@ -168,6 +181,12 @@ def not_kept(job_id: str) -> RequestError:
     """Return the refusal for a job whose input is not there."""
     said = f"the image of job {job_id[:64]!r} was not kept; SIGHTGATE_KEEP_INPUTS says whose are"
     return RequestError("not_found", said)
+
+
+def input_lost(job_id: str, lost: BlobMissing | BlobCorrupt) -> RequestError:
+    """Return the refusal for a job whose input was kept, and cannot be read any more."""
+    log.error("a job's input is lost", job=job_id, reason=str(lost))
+    return RequestError("not_found", f"the image of job {job_id[:64]!r} was kept and is lost: {lost}")
 
 
 def job_view(
@@ -199,6 +218,7 @@ def job_view(
     }
     if with_result:
         view["result"] = job.result
+        view["result_lost"] = job.result_blob is not None and job.result is None
     return view if details is None else {**view, **_details_view(job, details)}
 
 

@@ -42,7 +42,7 @@ class Blobs(Protocol):
         ...
 
     async def check(self) -> str | None:
-        """Return why blobs cannot be reached now, None if they can. Asks a network; of a disk only its use tells."""
+        """Return why blobs cannot be stored now, None if they can. Of a disk only its use tells when that begins."""
         ...
 
     async def close(self) -> None:

@@ -29,8 +29,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from app.storage import packs
-from app.storage.errors import BlobCorrupt, BlobMissing, StorageClosed, StorageError, from_os
+from app.storage import disk_room, packs
+from app.storage.errors import BlobCorrupt, BlobMissing, StorageClosed, StorageError, StorageFull, from_os
 
 T = TypeVar("T")
 
@@ -41,6 +41,7 @@ _THREADS = 4
 _WRITERS = 2
 _PACK_BYTES = 32 * 1024 * 1024
 _LISTED_AT_ONCE = 1000
+_CHECK_S = 5.0
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class FolderBlobs:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage-blobs")
         self._waiting: deque[_Put] = deque()
         self._writing: set[asyncio.Future[None]] = set()
+        self._refused_bytes: int | None = None
         self._ready = False
         self._closed = False
 
@@ -68,9 +70,15 @@ class FolderBlobs:
         return (await self.put_many([data]))[0]
 
     async def put_many(self, blobs: Sequence[bytes]) -> list[str]:
-        """Store several blobs and return their digests in the same order."""
+        """Store several blobs and return their digests in the same order.
+
+        What cannot all have room is refused before any of it is written: the blobs of a batch that nobody accepted
+        would fill the disk of the jobs that run, until they are old enough to be collected.
+        """
         if self._closed:
             raise StorageClosed
+        if len(blobs) > 1:
+            await self._on_a_thread(lambda: self._refuse_without_room(blobs))
         loop = asyncio.get_running_loop()
         puts = [_Put(data, loop.create_future()) for data in blobs]
         self._waiting.extend(puts)
@@ -96,7 +104,18 @@ class FolderBlobs:
                 yield digest
 
     async def check(self) -> str | None:
-        """Return None: what the disk refuses is told to whom it refuses it."""
+        """Return why blobs cannot be stored now, None if they can. Writes only if the disk refused something before."""
+        refused = self._refused_bytes
+        if refused is None:
+            return None
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                await self._on_a_thread(lambda: disk_room.try_out(self._incoming, refused))
+        except TimeoutError:
+            return "the blob store does not answer"
+        except StorageError as failure:
+            return f"the blob store: {failure}"
+        self._refused_bytes = None
         return None
 
     async def close(self) -> None:
@@ -152,24 +171,34 @@ class FolderBlobs:
                 if not put.done.done():  # its caller may have left
                     put.done.set_result(digest)
         except OSError as failure:
+            self._refused_bytes = sum(map(len, blobs))
             _fail(group, from_os(failure))
         finally:
             _fail(group, StorageClosed())
 
+    def _refuse_without_room(self, blobs: Sequence[bytes]) -> None:
+        self._make_ready()
+        if disk_room.has_room(self._named, sum(map(len, blobs))):
+            return
+        sizes = {hashlib.sha256(data).hexdigest(): len(data) for data in blobs}
+        new = sum(size for digest, size in sizes.items() if not (self._named / digest).exists())
+        if not disk_room.has_room(self._named, new):
+            raise StorageFull
+
     def _store(self, blobs: Sequence[bytes]) -> list[str]:
         self._make_ready()
         digests = [hashlib.sha256(data).hexdigest() for data in blobs]
-        new = {digest: data for digest, data in zip(digests, blobs, strict=True) if not self._is_kept(digest)}
+        new = {digest: data for digest, data in zip(digests, blobs, strict=True) if not self._is_kept(digest, data)}
         if new:
             self._write_pack(new)
         # Also for what was there: another writer may have named it and not come this far yet.
         _sync(self._named)
         return digests
 
-    def _is_kept(self, digest: str) -> bool:
-        """Tell whether the blob is stored whole, and set its time to now."""
+    def _is_kept(self, digest: str, data: bytes) -> bool:
+        """Tell whether the blob is stored as it is, and set its time to now."""
         with _held(self._named / digest) as pack:
-            return pack is not None and _renew(pack, digest)
+            return pack is not None and _renew(pack, digest, data)
 
     def _write_pack(self, blobs: dict[str, bytes]) -> None:
         handle, name = tempfile.mkstemp(dir=self._incoming)
@@ -181,12 +210,12 @@ class FolderBlobs:
                 packs.forget_pages(handle)
             finally:
                 os.close(handle)
-            for digest in blobs:
-                self._name(pack, digest)
+            for digest, data in blobs.items():
+                self._name(pack, digest, data)
         finally:
             pack.unlink(missing_ok=True)
 
-    def _name(self, pack: Path, digest: str) -> None:
+    def _name(self, pack: Path, digest: str, data: bytes) -> None:
         """Give the pack one more name. What has it already is the same blob, or a broken one."""
         name = self._named / digest
         while True:
@@ -196,7 +225,7 @@ class FolderBlobs:
             with _held(name) as other:
                 if other is None:
                     continue
-                if not _renew(other, digest):
+                if not _renew(other, digest, data):
                     whole = self._incoming / uuid.uuid4().hex
                     os.link(pack, whole)
                     whole.replace(name)
@@ -290,9 +319,16 @@ def _has_name(pack: int, name: Path) -> bool:
         return False
 
 
-def _renew(pack: int, digest: str) -> bool:
-    """Set the blob's time to now; tell whether it is there, whole."""
-    if packs.find(pack, digest) is None:
+def _renew(pack: int, digest: str, data: bytes) -> bool:
+    """Set the blob's time to now; tell whether it is there, byte for byte.
+
+    The bytes are at hand now, and nowhere once their job is accepted: a disk that changed them is found out here.
+    """
+    try:
+        place = packs.find(pack, digest)
+        if place is None or os.pread(pack, place.length, place.offset) != data:
+            return False
+    except OSError:  # a part of the disk that cannot be read: what is put now goes elsewhere
         return False
     os.utime(pack)
     return True

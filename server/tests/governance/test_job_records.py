@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import json
+import os
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from support.errors import assert_error
 from support.images import PHOTO, PNG
 from support.running_server import RunningServer, eventually, make_home, running
+from support.server_events import all_events
 
 
 def blobs(server: RunningServer) -> int:
@@ -238,6 +241,26 @@ def test_a_large_result_that_cannot_be_stored_beside_the_images_is_not_lost(tmp_
         assert [line["job"] for line in server.events("a large result is kept in its job's row")] == [
             answer.json()["job_id"]
         ]
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, partial(os.truncate, length=100)], ids=["gone", "damaged"])
+def test_a_job_whose_files_are_lost_says_so_and_still_tells_how_it_ended(tmp_path: Path, spoil: Callable[[Path], None]):
+    home = make_home(tmp_path, "answering", large_result_bytes=2_000)
+    with running(home) as server:
+        job_id = server.accepted("echo", {"text": "x" * 10_000})
+        job = server.ended_job(job_id)
+        assert job["result_lost"] is False
+        other = server.accepted("second")
+        server.ended_job(other)
+        for file in list((home.data / "blobs" / "named").iterdir()):
+            spoil(file)
+        path = f"/v1/jobs/{job_id}"
+        assert server.job(job_id) == {**job, "result": None, "result_lost": True}
+        assert all_events(server, f"{path}/events")[-1].data["status"] == "SUCCESS"
+        exported = [json.loads(line) for line in server.http.get("/v1/jobs/export").text.splitlines()]
+        assert [(one["id"], one["result_lost"]) for one in exported] == [(job_id, True), (other, False)]
+        for answer in (server.http.get(f"{path}/input"), server.http.post(f"{path}/requeue")):
+            assert "is lost" in assert_error(answer, 404, "not_found")["message"]
 
 
 def test_old_jobs_and_their_images_go_and_what_waits_stays(tmp_path: Path):

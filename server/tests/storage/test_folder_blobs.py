@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import time
@@ -10,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.mounts import fill, small_disk
 
-from app.storage.errors import BlobCorrupt, BlobMissing, StorageError
+from app.storage.errors import BlobCorrupt, BlobMissing, StorageError, StorageFull
 from app.storage.folder_blobs import FolderBlobs
 
 
@@ -79,11 +81,35 @@ async def test_a_blob_that_is_not_whole_is_written_again(blobs: FolderBlobs, fol
     assert await blobs.get(digest) == b"a whole blob"
 
 
-async def test_a_changed_blob_is_refused(blobs: FolderBlobs, folder: Path) -> None:
+async def test_a_changed_blob_is_refused_until_it_is_put_again(blobs: FolderBlobs, folder: Path) -> None:
     digest = await blobs.put(b"right")
     _spoil(_file(folder, digest), b"right")
     with pytest.raises(BlobCorrupt):
         await blobs.get(digest)
+    await blobs.put(b"right")
+    assert await blobs.get(digest) == b"right"
+
+
+async def test_a_blob_that_the_disk_cannot_read_is_written_again(
+    blobs: FolderBlobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await blobs.put(b"on a bad sector")
+    bad, read = _file(folder, digest).stat(), os.pread
+
+    def pread(handle: int, length: int, offset: int) -> bytes:
+        if os.path.samestat(os.fstat(handle), bad):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(handle, length, offset)
+
+    spare = os.open(_file(folder, digest), os.O_RDONLY)  # else its number is given to the file that replaces it
+    try:
+        monkeypatch.setattr(os, "pread", pread)
+        with pytest.raises(StorageError, match="the disk failed"):
+            await blobs.get(digest)
+        await blobs.put(b"on a bad sector")
+        assert await blobs.get(digest) == b"on a bad sector"
+    finally:
+        os.close(spare)
 
 
 async def test_a_blob_that_looks_like_a_pack_is_only_a_blob(blobs: FolderBlobs, folder: Path) -> None:
@@ -168,3 +194,43 @@ async def test_a_disk_that_fails_fails_every_caller_and_is_asked_again(tmp_path:
     place.unlink()
     assert await blobs.get(await blobs.put(b"x")) == b"x"
     await blobs.close()
+
+
+async def test_a_disk_that_refuses_is_told_until_it_takes_as_much_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=4) as disk:
+        blobs = FolderBlobs(disk / "blobs")
+        await blobs.put(b"first")
+        assert await blobs.check() is None
+        ballast = fill(disk)
+        with pytest.raises(StorageFull):
+            await blobs.put(os.urandom(200_000))
+        assert await blobs.check() == "the blob store: The disk is full"
+        os.truncate(ballast, ballast.stat().st_size - 100_000)
+        assert await blobs.check() is not None
+        ballast.unlink()
+        assert await blobs.check() is None
+        await blobs.close()
+
+
+async def test_a_folder_that_was_taken_away_is_told_until_it_is_back(blobs: FolderBlobs, folder: Path) -> None:
+    await blobs.put(b"first")
+    away = folder.rename(folder.with_name("away"))
+    with pytest.raises(StorageError):
+        await blobs.put(b"second")
+    assert await blobs.check() is not None
+    away.rename(folder)
+    assert await blobs.check() is None
+    assert await blobs.get(await blobs.put(b"second")) == b"second"
+
+
+async def test_of_a_batch_that_has_no_room_nothing_is_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=8) as disk:
+        blobs = FolderBlobs(disk / "blobs")
+        batch = [os.urandom(40_000) for _ in range(150)]
+        kept = await blobs.put_many(batch)
+        with pytest.raises(StorageFull):
+            await blobs.put_many([os.urandom(40_000) for _ in range(150)])
+        assert {file.name for file in (disk / "blobs" / "named").iterdir()} == set(kept)
+        assert await blobs.check() is None  # it has room for others
+        assert await blobs.put_many(batch) == kept  # which takes none
+        await blobs.close()

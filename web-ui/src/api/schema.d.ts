@@ -726,6 +726,11 @@ export interface components {
             result: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Result Lost
+             * @description It had a result, which is missing or damaged where large ones are kept.
+             */
+            result_lost: boolean;
             /** Attempts */
             attempts: components["schemas"]["JobAttempt"][];
             /** Inputs */

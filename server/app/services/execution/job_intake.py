@@ -12,8 +12,8 @@ from app.governance.retry import RetryPolicy
 from app.services.execution.job_inputs import JobInputs
 from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, Submission, fingerprint
 from app.services.job_events import JobEvents
-from app.services.job_management_service import not_kept
-from app.storage.errors import BlobMissing, DependencyMissing, KeyConflict, KeyUsed
+from app.services.job_management_service import input_lost, not_kept
+from app.storage.errors import BlobCorrupt, BlobMissing, DependencyMissing, KeyConflict, KeyUsed
 from app.storage.job_ids import new_job_id
 from app.storage.records import Batch, IdempotencyKey, Job, JobInput, NewJob
 from app.storage.store import JobStore
@@ -114,15 +114,15 @@ class JobIntake:
     async def accept_copy(self, job: Job, key: str | None = None) -> Accepted:
         """Accept a new job with the input, options and terms of another. It needs no other job and has no deadline.
 
-        Raises RequestError ``not_found`` if the input was not kept, StorageError.
+        Raises RequestError ``not_found`` if the input was not kept, or is lost; StorageError.
         """
         kept: Sequence[JobInput] = await self._store.inputs(job.id)
         if not kept:
             raise not_kept(job.id)
         try:
             await self._inputs.touch(kept)
-        except BlobMissing:
-            raise not_kept(job.id) from None
+        except (BlobMissing, BlobCorrupt) as lost:
+            raise input_lost(job.id, lost) from lost
         copy = Job(
             id=new_job_id(),
             plugin=job.plugin,

@@ -40,14 +40,14 @@ export function JobImage({ job }: { job: JobAnswer }) {
   }
   return (
     <Paper withBorder className={classes.results} data-empty={layers.length === 0 || undefined}>
-      <Results
-        name={nameOf(job)}
-        file={data ?? null}
-        layers={layers}
-        empty={hasEnded(job) ? 'There is no result.' : 'The result comes when the job has ended.'}
-      />
+      <Results name={nameOf(job)} file={data ?? null} layers={layers} empty={whyEmpty(job)} />
     </Paper>
   );
+}
+
+function whyEmpty(job: JobAnswer): string {
+  if (job.result_lost) return 'The result is lost: it is missing or damaged where large results are kept.';
+  return hasEnded(job) ? 'There is no result.' : 'The result comes when the job has ended.';
 }
 
 /** A short file name for downloads: an id's end tells jobs of one moment apart, its beginning does not. */
