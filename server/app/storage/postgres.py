@@ -10,6 +10,7 @@ from app.storage.errors import (
     NotStorable,
     StorageAway,
     StorageError,
+    StorageFailing,
     StorageFull,
     StorageLocked,
     StorageReadOnly,
@@ -48,6 +49,15 @@ _KINDS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
     (EOFError, StorageAway),
 )
 
+# What the server is short of, or refuses this user, whatever was asked of it. It is named to the operator.
+_FAILING = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
 # What the driver may raise for what the database or the network does.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 
@@ -57,7 +67,8 @@ def from_postgres(failure: BaseException) -> StorageError:
     for known, kind in _KINDS:
         if isinstance(failure, known):
             return kind()
-    return StorageError(f"the database failed: {type(failure).__name__}")
+    kind = StorageFailing if isinstance(failure, _FAILING) else StorageError
+    return kind(f"the database failed: {type(failure).__name__}")
 
 
 async def connect(url: str, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:

@@ -218,6 +218,74 @@ async def test_connections_that_break_are_made_anew(two: Two, shared: PostgresPl
     await listener.close()
 
 
+@contextlib.asynccontextmanager
+async def refusing(url: str, write: str, code: str) -> AsyncIterator[None]:
+    """PostgreSQL refuses a kind of write to jobs meanwhile, with an SQLSTATE."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$"
+        )
+        await connection.execute(f"CREATE TRIGGER refuse BEFORE {write} ON jobs EXECUTE FUNCTION refuse()")
+        yield
+        await connection.execute("DROP TRIGGER refuse ON jobs")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        pytest.param("INSERT", "25006", id="read-only"),
+        pytest.param("INSERT", "53100", id="disk-full"),
+        pytest.param("INSERT", "53200", id="out-of-memory"),
+        pytest.param("INSERT", "58030", id="input-output"),
+        pytest.param("INSERT", "42501", id="no-privilege"),
+        pytest.param("UPDATE", "40001", id="conflict-at-its-end"),
+        pytest.param("UPDATE", "25006", id="read-only-at-its-end"),
+    ],
+)
+async def test_what_nobody_awaits_is_kept_in_its_order_while_the_database_takes_nothing(
+    shared: PostgresPlace, running: Make, waiting: Make, write: str, code: str
+) -> None:
+    async with await PostgresJobStore.open(shared.url) as store:
+        calls = [running() for _ in range(3)]
+        store.record(calls[0])
+        await until(store._idle)
+        async with refusing(shared.url, write, code):
+            store.record_end(ended(calls[0].id))
+            with pytest.raises(StorageError):
+                await (add(store, waiting()) if write == "INSERT" else store.claim({"ocr": 1}, lease()))
+            store.record(calls[1])
+            store.record(calls[2])
+            store.record_end(ended(calls[2].id))
+            store.record_end(ended(calls[1].id))
+            # Whatever waits, what is read is answered.
+            assert await store.get(calls[0].id) is not None
+            assert not store.lost_records
+        await until(store._idle)
+        stored = [await store.get(call.id) for call in calls]
+        assert [job.status for job in stored if job is not None] == [JobStatus.SUCCESS] * 3
+        assert store.lost_records == 0
+
+
+async def test_what_no_database_could_hold_does_not_stop_what_waits_behind_it(
+    shared: PostgresPlace, running: Make
+) -> None:
+    async with await PostgresJobStore.open(shared.url) as store:
+        first, last = running(), running()
+        async with refusing(shared.url, "INSERT", "53100"):
+            store.record(first)
+            await until(lambda: len(store._writer._kept) == 1)
+            store.record(running("nul\0"))
+            store.record(last)
+        await until(store._idle)
+        assert await store.get(first.id) == first
+        assert await store.get(last.id) == last
+        assert store.lost_records == 1
+
+
 async def test_a_database_that_was_killed_comes_back_with_all_that_was_acknowledged(
     mortal: PostgresServer, waiting: Make, running: Make
 ) -> None:
