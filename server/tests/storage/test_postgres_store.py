@@ -23,6 +23,7 @@ from app.storage.errors import (
     SchemaTooNew,
     StorageAway,
     StorageError,
+    StorageReadOnly,
 )
 from app.storage.postgres_listener import LOOK_AGAIN, PostgresListener
 from app.storage.postgres_session import PostgresSession
@@ -268,6 +269,28 @@ async def test_what_nobody_awaits_is_kept_in_its_order_while_the_database_takes_
         stored = [await store.get(call.id) for call in calls]
         assert [job.status for job in stored if job is not None] == [JobStatus.SUCCESS] * 3
         assert store.lost_records == 0
+
+
+async def test_a_connection_that_writes_nothing_is_given_up_for_one_that_does(
+    shared: PostgresPlace, waiting: Make
+) -> None:
+    # A session keeps what it began with, as a connection to a standby stays there when the address moves on.
+    name = urlsplit(shared.url).path[1:]
+    freeze = f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'
+    thaw = f'SET default_transaction_read_only = off; ALTER DATABASE "{name}" RESET default_transaction_read_only'
+    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    async with await PostgresJobStore.open(shared.url) as store:
+        execute(shared.url, freeze)
+        execute(shared.url, f"{end_all} AND pid <> pg_backend_pid()")
+        with pytest.raises(StorageReadOnly):
+            await add(store, waiting())
+        assert await store.check() == "The storage cannot be written"
+        execute(shared.url, thaw)
+        async with asyncio.timeout(PATIENCE_S):
+            while await store.check() is not None:
+                await asyncio.sleep(0.1)
+        job = await add(store, waiting())
+        assert await store.get(job.id) == job
 
 
 async def test_what_no_database_could_hold_does_not_stop_what_waits_behind_it(
