@@ -23,6 +23,7 @@ from app.storage.errors import (
     SchemaTooNew,
     StorageAway,
     StorageError,
+    StorageFailing,
     StorageReadOnly,
 )
 from app.storage.postgres_listener import LOOK_AGAIN, PostgresListener
@@ -549,3 +550,29 @@ async def test_a_connection_that_breaks_as_it_begins_to_listen_is_told_as_a_data
     async with between:
         with pytest.raises(StorageAway):
             await PostgresListener(url, "s", lambda _: None).start()
+
+
+async def test_a_pooler_that_refuses_the_stores_settings_is_named() -> None:
+    refusal = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: lock_timeout\0\0"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"user" not in await reader.read(4_096):  # it asks for TLS first
+            writer.write(b"N")
+            await reader.read(4_096)
+        writer.write(b"E" + (len(refusal) + 4).to_bytes(4) + refusal)
+        writer.close()
+
+    pooler = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = pooler.sockets[0].getsockname()[1]
+    async with pooler:
+        with pytest.raises(StorageFailing, match="a pooler stands before the database"):
+            await PostgresJobStore.open(f"postgresql://tests:x@127.0.0.1:{port}/postgres")
+
+
+async def test_a_pooler_that_keeps_no_sessions_is_named(shared: PostgresPlace, waiting: Make) -> None:
+    async with await PostgresJobStore.open(shared.url) as store:
+        await add(store, waiting())
+        # As on a connection that another client had meanwhile.
+        await store._writer._session._connection.execute("DEALLOCATE ALL")
+        with pytest.raises(StorageFailing, match="a pooler stands before the database"):
+            await add(store, waiting())
