@@ -39,13 +39,20 @@ def told_clearly(data_dir: Path) -> Iterator[None]:
     """Turn what can be expected to go wrong with a data folder and its files into a CliError."""
     # Imported here: most commands talk to a running server and need no storage.
     from app.services.operator_file import OperatorFileError
-    from app.storage.errors import DataFolderInUse, StorageAway, StorageError, UnsupportedDatabase, UnusableBlobPlace
+    from app.storage.errors import (
+        DataFolderInUse,
+        StorageAway,
+        StorageError,
+        StorageFailing,
+        UnsupportedDatabase,
+        UnusableBlobPlace,
+    )
 
     try:
         yield
     except DataFolderInUse as used:
         raise CliError(in_use(data_dir, used.pid, used.address)) from used
-    except (StorageAway, UnsupportedDatabase) as failed:
+    except (StorageAway, StorageFailing, UnsupportedDatabase) as failed:
         raise CliError(f"SIGHTGATE_DATABASE_URL: {failed}") from failed
     except UnusableBlobPlace as failed:
         raise CliError(f"SIGHTGATE_BLOB_URL: {failed}") from failed

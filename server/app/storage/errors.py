@@ -8,6 +8,7 @@
     ├── StorageFull               no space left
     ├── StorageReadOnly           it may not be written
     ├── StorageLocked             somebody else holds it
+    ├── StorageFailing            the database server cannot do its work, or does it for us no more
     ├── StorageAway               the database server cannot be reached
     │   └── OutcomeUnknown        it went away while it committed
     ├── StorageCorrupt            it is damaged, or no database
@@ -58,6 +59,10 @@ class StorageReadOnly(StorageError):
 
 class StorageLocked(StorageError):
     """Another process holds the database."""
+
+
+class StorageFailing(StorageError):
+    """The database server cannot do its work now."""
 
 
 class StorageAway(StorageError):

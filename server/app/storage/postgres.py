@@ -10,6 +10,7 @@ from app.storage.errors import (
     NotStorable,
     StorageAway,
     StorageError,
+    StorageFailing,
     StorageFull,
     StorageLocked,
     StorageReadOnly,
@@ -48,16 +49,36 @@ _KINDS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
     (EOFError, StorageAway),
 )
 
+# What the server is short of, or refuses this user, whatever was asked of it. It is named to the operator.
+_FAILING = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+_POOLER = "a pooler stands before the database that cannot be used: it keeps no sessions, or refuses our settings"
+
 # What the driver may raise for what the database or the network does.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 
 
 def from_postgres(failure: BaseException) -> StorageError:
     """Return the storage error that says what the driver's error means. It names no address and no credentials."""
+    if _is_poolers(failure):
+        return StorageFailing(_POOLER)
     for known, kind in _KINDS:
         if isinstance(failure, known):
             return kind()
-    return StorageError(f"the database failed: {type(failure).__name__}")
+    kind = StorageFailing if isinstance(failure, _FAILING) else StorageError
+    return kind(f"the database failed: {type(failure).__name__}")
+
+
+def _is_poolers(failure: BaseException) -> bool:
+    """Return whether PgBouncer lost what a session had prepared, or knows a setting of ours not."""
+    lost = isinstance(failure, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError)
+    return lost or (isinstance(failure, asyncpg.ProtocolViolationError) and "startup parameter" in str(failure))
 
 
 async def connect(url: str, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:

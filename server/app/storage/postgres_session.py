@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from app.storage.errors import NotStorable, OutcomeUnknown, StorageAway
+from app.storage.errors import NotStorable, OutcomeUnknown, StorageAway, StorageReadOnly
 from app.storage.postgres import CHANNEL, DRIVER_ERRORS, Prepared, connect, from_postgres
 from app.storage.records import Change
 from app.storage.sqlite import Durability
@@ -16,6 +16,8 @@ from app.storage.statement import EMPTY, Answer, InsertRows, Query, Tell
 from app.storage.transactions import Begin, Commit, RollBack, Script, TransactionCommand
 
 _RETRY_CONNECT_S = 0.1
+# A server that takes no writes may be a standby, and the address that of another one by now. Not oftener than this.
+_LOOK_FOR_PRIMARY_S = 1.0
 # PostgreSQL refuses notifications of 8000 bytes and more.
 _MOST_BYTES = 7_500
 
@@ -34,6 +36,7 @@ class PostgresSession:
         self._timeout_s = timeout_s
         self._connection: Any = None
         self._prepared: Prepared | None = None
+        self._connected_at = 0.0
         self._changes: list[Change] = []
         # What PostgreSQL calls the transaction that has begun: after a broken connection it can be asked for its fate.
         self._transaction: str | None = None
@@ -47,6 +50,7 @@ class PostgresSession:
             try:
                 self._connection = await connect(self._url, self._timeout_s)
                 self._prepared = Prepared(self._connection)
+                self._connected_at = time.monotonic()
                 return
             except StorageAway:
                 if time.monotonic() >= until:
@@ -93,7 +97,7 @@ class PostgresSession:
             raise NotStorable(f"the database cannot hold the value: {type(failure).__name__}") from failure
         except DRIVER_ERRORS as failure:
             told = from_postgres(failure)
-            if isinstance(told, StorageAway):
+            if isinstance(told, StorageAway) or self._may_be_elsewhere(told):
                 await self._drop()
                 if isinstance(command, RollBack):
                     return EMPTY
@@ -167,6 +171,11 @@ class PostgresSession:
                 break
             await asyncio.sleep(_RETRY_CONNECT_S)
         raise OutcomeUnknown
+
+    def _may_be_elsewhere(self, failure: Exception) -> bool:
+        """Return whether a new connection might find a database that takes writes."""
+        old = time.monotonic() >= self._connected_at + _LOOK_FOR_PRIMARY_S
+        return old and isinstance(failure, StorageReadOnly)
 
     async def _drop(self) -> None:
         connection, self._connection, self._prepared = self._connection, None, None

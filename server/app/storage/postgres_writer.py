@@ -1,16 +1,28 @@
 """Writing to PostgreSQL in groups, on the event loop: one transaction for all that has come in meanwhile.
 
-It outlives the database: when that is away, it waits a bounded time, then fails what is awaited and keeps the rest.
+It outlives the database: when that is away, or takes nothing, it waits a bounded time, then fails what is awaited and
+keeps the rest.
 """
 
 import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
-from app.storage.errors import OutcomeUnknown, StorageAway, StorageBacklog, StorageClosed, StorageError
+from app.storage.errors import (
+    OutcomeUnknown,
+    StorageAway,
+    StorageBacklog,
+    StorageClosed,
+    StorageError,
+    StorageFailing,
+    StorageFull,
+    StorageLocked,
+    StorageReadOnly,
+)
 from app.storage.lost_records import LostRecords
 from app.storage.operations import Operation
 from app.storage.postgres_session import PostgresSession
@@ -19,6 +31,10 @@ from app.storage.transactions import Plan, run_group
 
 # More are left to the next transaction: none is so long that a database which works looks like one that hangs.
 _MOST_TOGETHER = 1_000
+# What is kept while the database takes nothing is tried again this often.
+_KEPT_REST_S = 0.5
+# The database's own state, whatever was asked of it.
+_PASSING = (StorageAway, StorageFailing, StorageFull, StorageLocked, StorageReadOnly)
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +60,10 @@ class PostgresWriter:
         self._linger_s = linger_s
         self._max_backlog = max_backlog
         self._queue: deque[Operation] = deque()
+        # What nobody awaits and could not be stored yet, in the order in which it came. What is awaited overtakes it.
+        self._kept: deque[Operation] = deque()
+        self._kept_together = 1
+        self._kept_again_at = 0.0
         self._losses = LostRecords()
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -77,7 +97,7 @@ class PostgresWriter:
 
     def put(self, operation: Operation) -> None:
         """Hand over what nobody awaits. Never blocks and never raises; a refusal is counted as lost."""
-        if self._closing or self._loop is None or len(self._queue) >= self._max_backlog:
+        if self._closing or self._loop is None or self._has_backlog():
             closed = self._closing or self._loop is None
             self._losses.add(1, StorageClosed() if closed else StorageBacklog())
             return
@@ -92,7 +112,7 @@ class PostgresWriter:
         """Hand over and wait for the commit. Raises what the operation failed with."""
         if self._closing or self._loop is None:
             raise StorageClosed
-        if sheddable and len(self._queue) >= self._max_backlog:
+        if sheddable and self._has_backlog():
             raise StorageBacklog
         operation.waiter = self._loop.create_future()
         self._queue.append(operation)
@@ -113,37 +133,74 @@ class PostgresWriter:
 
     def idle(self) -> bool:
         """Return whether all that was handed over so far is committed."""
-        return not self._queue and not self._busy
+        return not self._queue and not self._kept and not self._busy
+
+    def _has_backlog(self) -> bool:
+        return len(self._queue) + len(self._kept) >= self._max_backlog
 
     async def _serve(self) -> None:
         while True:
-            await self._work.wait()
-            if self._linger_s and not self._hurry.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._linger_s):
-                        await self._hurry.wait()
-            self._hurry.clear()
-            self._work.clear()
+            await self._wait()
             closing = self._closing
-            operations = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_TOGETHER))]
-            if self._queue:
-                self._hurry.set()
-                self._work.set()
-            if operations:
-                self._busy = True
-                await self._commit(operations)
-                self._busy = False
+            operations = self._take(closing)
+            self._busy = True
+            works = bool(operations) and await self._commit(operations)
+            if self._kept and (works or time.monotonic() >= self._kept_again_at):
+                await self._commit_kept()
+            self._busy = False
             if closing and not self._queue:
                 return
 
-    async def _commit(self, operations: list[Operation]) -> None:
+    async def _wait(self) -> None:
+        """Wait for work, which may be to try again what was kept, and a little for more to do together."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_KEPT_REST_S if self._kept else None):
+                await self._work.wait()
+        if self._linger_s and not self._hurry.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._linger_s):
+                    await self._hurry.wait()
+        self._hurry.clear()
+        self._work.clear()
+
+    def _take(self, closing: bool) -> list[Operation]:
+        """Return what to do now. Behind what is kept, more is kept: an end must not come before its beginning."""
+        if closing:
+            self._queue.extendleft(reversed(self._kept))
+            self._kept.clear()
+        operations = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_TOGETHER))]
+        if self._queue:
+            self._hurry.set()
+            self._work.set()
+        if not self._kept:
+            return operations
+        self._kept += [operation for operation in operations if operation.waiter is None]
+        return [operation for operation in operations if operation.waiter is not None]
+
+    async def _commit_kept(self) -> None:
+        """Try what was kept: the oldest alone, and the others when that could be stored."""
+        count = min(len(self._kept), self._kept_together)
+        operations = [self._kept.popleft() for _ in range(count)]
+        rest, self._kept = self._kept, deque()
+        await self._commit(operations)
+        failed = bool(self._kept)
+        self._kept += rest
+        self._kept_together = 1 if failed else _MOST_TOGETHER
+        self._kept_again_at = time.monotonic() + _KEPT_REST_S if failed else 0.0
+        if not failed:
+            self._work.set()
+
+    async def _commit(self, operations: list[Operation]) -> bool:
+        """Do them together, or each for itself, and tell what came of each. Return whether any was done."""
         try:
             await self._session.run(run_group(operations, self._plan))
         except Exception:  # a fault of ours: the task lives on, and nobody waits for ever
             _log.exception("the storage writer met a fault of its own")
             for operation in operations:
                 operation.failure = operation.failure or StorageError("the store met a fault of its own")
+        works = any(operation.failure is None for operation in operations)
         self._tell(operations)
+        return works
 
     def _tell(self, operations: Sequence[Operation]) -> None:
         kept: list[Operation] = []
@@ -152,25 +209,24 @@ class PostgresWriter:
             if operation.waiter is not None:
                 _resolve(operation)
             elif operation.failure is not None:
-                if self._may_wait(operation.failure):
+                # What comes after one that is kept may have failed for its want: the end of a job that is not there.
+                if kept or self._may_wait(operation.failure):
                     kept.append(operation)
                 else:
                     lost.append(operation.failure)
-        for operation in reversed(kept):
+        for operation in kept:
             operation.failure = None
-            self._queue.appendleft(operation)
-        if kept:
-            self._work.set()
+        self._kept += kept
         if lost:
             self._losses.add(len(lost), lost[0])
 
     def _may_wait(self, failure: Exception) -> bool:
-        """Return whether what nobody awaits is kept until the database is back."""
-        away = isinstance(failure, StorageAway) and not isinstance(failure, OutcomeUnknown)
-        return away and not self._closing and len(self._queue) < self._max_backlog
+        """Return whether what nobody awaits is kept until the database takes it."""
+        passing = isinstance(failure, _PASSING) and not isinstance(failure, OutcomeUnknown)
+        return passing and not self._closing and not self._has_backlog()
 
     def _refuse_rest(self) -> None:
-        rest, self._queue = list(self._queue), deque()
+        rest, self._queue, self._kept = [*self._kept, *self._queue], deque(), deque()
         for operation in rest:
             operation.failure = StorageClosed()
         self._tell(rest)

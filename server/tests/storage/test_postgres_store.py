@@ -23,6 +23,8 @@ from app.storage.errors import (
     SchemaTooNew,
     StorageAway,
     StorageError,
+    StorageFailing,
+    StorageReadOnly,
 )
 from app.storage.postgres_listener import LOOK_AGAIN, PostgresListener
 from app.storage.postgres_session import PostgresSession
@@ -216,6 +218,96 @@ async def test_connections_that_break_are_made_anew(two: Two, shared: PostgresPl
     await add(store, waiting())
     await until(lambda: any(change.kind == "waiting" and change.plugin == "ocr" for change in heard))
     await listener.close()
+
+
+@contextlib.asynccontextmanager
+async def refusing(url: str, write: str, code: str) -> AsyncIterator[None]:
+    """PostgreSQL refuses a kind of write to jobs meanwhile, with an SQLSTATE."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$"
+        )
+        await connection.execute(f"CREATE TRIGGER refuse BEFORE {write} ON jobs EXECUTE FUNCTION refuse()")
+        yield
+        await connection.execute("DROP TRIGGER refuse ON jobs")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        pytest.param("INSERT", "25006", id="read-only"),
+        pytest.param("INSERT", "53100", id="disk-full"),
+        pytest.param("INSERT", "53200", id="out-of-memory"),
+        pytest.param("INSERT", "58030", id="input-output"),
+        pytest.param("INSERT", "42501", id="no-privilege"),
+        pytest.param("UPDATE", "40001", id="conflict-at-its-end"),
+        pytest.param("UPDATE", "25006", id="read-only-at-its-end"),
+    ],
+)
+async def test_what_nobody_awaits_is_kept_in_its_order_while_the_database_takes_nothing(
+    shared: PostgresPlace, running: Make, waiting: Make, write: str, code: str
+) -> None:
+    async with await PostgresJobStore.open(shared.url) as store:
+        calls = [running() for _ in range(3)]
+        store.record(calls[0])
+        await until(store._idle)
+        async with refusing(shared.url, write, code):
+            store.record_end(ended(calls[0].id))
+            with pytest.raises(StorageError):
+                await (add(store, waiting()) if write == "INSERT" else store.claim({"ocr": 1}, lease()))
+            store.record(calls[1])
+            store.record(calls[2])
+            store.record_end(ended(calls[2].id))
+            store.record_end(ended(calls[1].id))
+            # Whatever waits, what is read is answered.
+            assert await store.get(calls[0].id) is not None
+            assert not store.lost_records
+        await until(store._idle)
+        stored = [await store.get(call.id) for call in calls]
+        assert [job.status for job in stored if job is not None] == [JobStatus.SUCCESS] * 3
+        assert store.lost_records == 0
+
+
+async def test_a_connection_that_writes_nothing_is_given_up_for_one_that_does(
+    shared: PostgresPlace, waiting: Make
+) -> None:
+    # A session keeps what it began with, as a connection to a standby stays there when the address moves on.
+    name = urlsplit(shared.url).path[1:]
+    freeze = f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'
+    thaw = f'SET default_transaction_read_only = off; ALTER DATABASE "{name}" RESET default_transaction_read_only'
+    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    async with await PostgresJobStore.open(shared.url) as store:
+        execute(shared.url, freeze)
+        execute(shared.url, f"{end_all} AND pid <> pg_backend_pid()")
+        with pytest.raises(StorageReadOnly):
+            await add(store, waiting())
+        assert await store.check() == "The storage cannot be written"
+        execute(shared.url, thaw)
+        async with asyncio.timeout(PATIENCE_S):
+            while await store.check() is not None:
+                await asyncio.sleep(0.1)
+        job = await add(store, waiting())
+        assert await store.get(job.id) == job
+
+
+async def test_what_no_database_could_hold_does_not_stop_what_waits_behind_it(
+    shared: PostgresPlace, running: Make
+) -> None:
+    async with await PostgresJobStore.open(shared.url) as store:
+        first, last = running(), running()
+        async with refusing(shared.url, "INSERT", "53100"):
+            store.record(first)
+            await until(lambda: len(store._writer._kept) == 1)
+            store.record(running("nul\0"))
+            store.record(last)
+        await until(store._idle)
+        assert await store.get(first.id) == first
+        assert await store.get(last.id) == last
+        assert store.lost_records == 1
 
 
 async def test_a_database_that_was_killed_comes_back_with_all_that_was_acknowledged(
@@ -458,3 +550,29 @@ async def test_a_connection_that_breaks_as_it_begins_to_listen_is_told_as_a_data
     async with between:
         with pytest.raises(StorageAway):
             await PostgresListener(url, "s", lambda _: None).start()
+
+
+async def test_a_pooler_that_refuses_the_stores_settings_is_named() -> None:
+    refusal = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: lock_timeout\0\0"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"user" not in await reader.read(4_096):  # it asks for TLS first
+            writer.write(b"N")
+            await reader.read(4_096)
+        writer.write(b"E" + (len(refusal) + 4).to_bytes(4) + refusal)
+        writer.close()
+
+    pooler = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = pooler.sockets[0].getsockname()[1]
+    async with pooler:
+        with pytest.raises(StorageFailing, match="a pooler stands before the database"):
+            await PostgresJobStore.open(f"postgresql://tests:x@127.0.0.1:{port}/postgres")
+
+
+async def test_a_pooler_that_keeps_no_sessions_is_named(shared: PostgresPlace, waiting: Make) -> None:
+    async with await PostgresJobStore.open(shared.url) as store:
+        await add(store, waiting())
+        # As on a connection that another client had meanwhile.
+        await store._writer._session._connection.execute("DEALLOCATE ALL")
+        with pytest.raises(StorageFailing, match="a pooler stands before the database"):
+            await add(store, waiting())
