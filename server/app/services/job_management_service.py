@@ -15,7 +15,7 @@ from app.services.job_events import JobEvents, Progress
 from app.services.job_filters import JobQuery
 from app.services.job_results import JobResults
 from app.storage.blobs import Blobs
-from app.storage.errors import BlobCorrupt, BlobMissing, CursorError
+from app.storage.errors import BlobLost, CursorError
 from app.storage.records import Attempt, BatchProgress, Job, JobInput
 from app.storage.store import JobStore
 
@@ -147,7 +147,7 @@ class JobManagementService:
             if kept.role == IMAGE_ROLE:
                 try:
                     return KeptInput(await self._blobs.get(kept.blob), kept.media_type)
-                except (BlobMissing, BlobCorrupt) as lost:
+                except BlobLost as lost:
                     raise input_lost(job_id, lost) from lost
         raise not_kept(job_id)
 
@@ -166,7 +166,7 @@ class JobManagementService:
         """
         try:
             return await self._results.with_result(job)
-        except (BlobMissing, BlobCorrupt) as lost:
+        except BlobLost as lost:
             job = await self.find(job.id)
             log.error("a job's result is lost", job=job.id, reason=str(lost))
             return job
@@ -183,7 +183,7 @@ def not_kept(job_id: str) -> RequestError:
     return RequestError("not_found", said)
 
 
-def input_lost(job_id: str, lost: BlobMissing | BlobCorrupt) -> RequestError:
+def input_lost(job_id: str, lost: BlobLost) -> RequestError:
     """Return the refusal for a job whose input was kept, and cannot be read any more."""
     log.error("a job's input is lost", job=job_id, reason=str(lost))
     return RequestError("not_found", f"the image of job {job_id[:64]!r} was kept and is lost: {lost}")

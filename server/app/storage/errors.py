@@ -17,7 +17,8 @@
     ├── UnusableBlobPlace         the place of the blobs names no folder and no bucket
     ├── NotStorable               the value cannot be written down
     ├── JobExists, JobMissing     the id is taken, or unknown
-    ├── BlobMissing, BlobCorrupt  the blob is not there, or is not what was put
+    ├── BlobLost                  the blob cannot be had any more
+    │   └── BlobMissing, BlobCorrupt  it is not there, or is not what was put
     └── DataFolderInUse           another server runs on the data folder
     StoreRefusal                  the store works, and nothing was changed
     ├── LeaseLost                 the job is not, or no longer, this server's to write about
@@ -101,11 +102,15 @@ class JobMissing(StorageError):
     """No job with this id is stored."""
 
 
-class BlobMissing(StorageError):
+class BlobLost(StorageError):
+    """The blob cannot be had any more."""
+
+
+class BlobMissing(BlobLost):
     """The blob is not stored."""
 
 
-class BlobCorrupt(StorageError):
+class BlobCorrupt(BlobLost):
     """The blob on disk is not what was put."""
 
 

@@ -13,7 +13,7 @@ from app.services.execution.job_inputs import JobInputs
 from app.services.execution.job_terms import Accepted, AcceptedBatch, JobTerms, Submission, fingerprint
 from app.services.job_events import JobEvents
 from app.services.job_management_service import input_lost, not_kept
-from app.storage.errors import BlobCorrupt, BlobMissing, DependencyMissing, KeyConflict, KeyUsed
+from app.storage.errors import BlobLost, DependencyMissing, KeyConflict, KeyUsed
 from app.storage.job_ids import new_job_id
 from app.storage.records import Batch, IdempotencyKey, Job, JobInput, NewJob
 from app.storage.store import JobStore
@@ -121,7 +121,7 @@ class JobIntake:
             raise not_kept(job.id)
         try:
             await self._inputs.touch(kept)
-        except (BlobMissing, BlobCorrupt) as lost:
+        except BlobLost as lost:
             raise input_lost(job.id, lost) from lost
         copy = Job(
             id=new_job_id(),

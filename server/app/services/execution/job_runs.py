@@ -22,7 +22,7 @@ from app.services.execution.plugin_execution_service import PluginExecutionServi
 from app.services.execution.storage_rest import StorageRest
 from app.services.job_events import JobEvents
 from app.services.job_results import JobResults
-from app.storage.errors import BlobCorrupt, BlobMissing, JobMissing, LeaseLost, NotStorable, StorageError
+from app.storage.errors import BlobLost, JobMissing, LeaseLost, NotStorable, StorageError
 from app.storage.records import Change, Job, JobEnd, Released
 from app.storage.store import JobStore
 
@@ -219,7 +219,7 @@ class JobRuns:
             try:
                 payload = await self._inputs.payload_of(job)
                 self._storage_rest.over()
-            except (BlobMissing, BlobCorrupt) as lost:
+            except BlobLost as lost:
                 log.error("a job's input is lost", job=job.id, reason=str(lost))
                 return faulty(job, lost)
             if before is not None:  # inputs are read side by side; calls are made in the order of the claims
