@@ -316,5 +316,8 @@ class SqlJobStore(ABC):
 
 
 def _is_storable(text: str) -> bool:
-    """Return whether the text may be in a row: the databases cannot be asked for NUL and lone surrogates."""
+    """Return whether the text may be an id, or the scope of a key, in a row: both are ASCII.
+
+    The databases cannot be asked for NUL and lone surrogates, which addresses may hold.
+    """
     return text.isascii() and "\0" not in text

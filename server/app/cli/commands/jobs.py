@@ -80,10 +80,9 @@ def cancel_jobs(
     async def cancel(backend: Backend) -> None:
         if batch is not None:
             left = await backend.jobs.cancel_batch(batch)
-            tell(left, lambda left: f"{left['id']} {render.batch_progress(left)}", as_json=as_json)
+            tell(left, _id_and_progress, as_json=as_json)
         else:
-            said = lambda job: f"{job['id']} {job['status']}"  # noqa: E731
-            await for_each(job_ids or [], backend.jobs.cancel, said, as_json=as_json)
+            await for_each(job_ids or [], backend.jobs.cancel, _id_and_status, as_json=as_json)
 
     ask(settings_from(data_dir=data_dir), Need.JOBS, cancel)
 
@@ -224,6 +223,14 @@ async def _ended(backend: Backend, query: JobQuery) -> list[str]:
         ended += [job["id"] for job in page.rows if job["ended_at"] is not None]
         if (cursor := page.next_cursor) is None:
             return ended[::-1]
+
+
+def _id_and_status(job: JsonObject) -> str:
+    return f"{job['id']} {job['status']}"
+
+
+def _id_and_progress(batch: JsonObject) -> str:
+    return f"{batch['id']} {render.batch_progress(batch)}"
 
 
 def _repeats(job: JsonObject) -> str:
