@@ -90,6 +90,10 @@ def test_a_plugin_that_clings_to_life_dies_with_a_killed_server_too(tmp_path: Pa
         (told,) = eventually(lambda: list(scratches.glob("worker-*/clings")), "plugin that clings")
         pid = int(told.read_text())
         take_out_of_its_groups(pid)
+        if options:
+            server.process.send_signal(signal.SIGSTOP)  # else it may see and end such a worker before it is killed
+            (told.parent / "lets_go").touch()
+            eventually(lambda: not is_alive(pid), "end of the main thread")
         assert any_thread_runs(pid)
         server.kill()
         try:

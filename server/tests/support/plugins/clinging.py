@@ -22,6 +22,8 @@ class Clinging:
         Path("clinging").write_text(str(os.getpid()))
         Path("clinging").rename("clings")
         if payload["options"].get("without_main_thread"):
+            while not Path("lets_go").exists():
+                time.sleep(0.01)
             libc.pthread_exit(None)  # what is bound to the thread that started is gone; the other one runs on
         time.sleep(300)
         return {}
