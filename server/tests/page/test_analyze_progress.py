@@ -23,13 +23,17 @@ def opened(page: Page, steps: int, pause: float) -> AnalyzeView:
 
 
 def test_the_plugins_own_progress_is_shown_while_it_runs(page: Page):
-    view = opened(page, steps=2, pause=3)  # each is shown for longer than one waits between two looks
+    view = opened(page, steps=2, pause=25)
     view.run_button.click()
     expect(view.outcome("steps")).to_contain_text(TOLD)
     expect(view.image("astronaut.jpg")).to_contain_text(TOLD)
     for name in ("Progress", "Progress of steps"):
         bar = page.get_by_role("progressbar", name=name, exact=True)
         expect(bar).to_have_attribute("aria-valuenow", "50")
+    page.get_by_role("button", name="Cancel").click()
+    view.ended()
+    page.get_by_role("textbox", name="Pause").fill("3")  # longer than one waits between two looks
+    view.run_button.click()
     expect(view.outcome("steps")).to_contain_text("100 %, step 2")
     view.ended()
     expect(view.outcome("steps")).to_contain_text("ran")

@@ -26,7 +26,7 @@ def test_five_thousand_boxes_are_drawn_once_and_copied_while_the_image_is_panned
 
 def test_the_boxes_stay_where_they_are_on_the_image(page: Page):
     view = show_boxes(page)
-    before = at_rest(view)
+    before = image_at_rest(view)
     drag(view, (90, 40), 5)
     eventually(lambda: view.canvas.screenshot() != before, "moved image")
     drag(view, (-90, -40), 5)
@@ -34,8 +34,11 @@ def test_the_boxes_stay_where_they_are_on_the_image(page: Page):
     eventually(lambda: view.canvas.screenshot() == before, "image as it was")
 
 
-def at_rest(view: AnalyzeView) -> bytes:
+def image_at_rest(view: AnalyzeView) -> bytes:
     """Return what is shown when it does not change any more."""
-    return eventually(
-        lambda: (shown := view.canvas.screenshot()) == view.canvas.screenshot() and shown, "image at rest"
-    )
+
+    def at_rest() -> bytes | None:
+        shown = view.canvas.screenshot()
+        return shown if view.canvas.screenshot() == shown else None
+
+    return eventually(at_rest, "image at rest")
