@@ -455,7 +455,7 @@ worker.wait()
 def runs(pid: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except OSError:  # also in the middle of reading
         return False
     return status != "Z"
 

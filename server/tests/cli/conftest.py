@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 from support.running_server import BYTECODE
@@ -72,13 +73,20 @@ class Cli:
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *arguments: str | Path, program: Sequence[str | Path] = (SIGHTGATE,)) -> "subprocess.Popen[str]":
+    def start(
+        self,
+        *arguments: str | Path,
+        program: Sequence[str | Path] = (SIGHTGATE,),
+        stderr: int | IO[bytes] = subprocess.PIPE,
+    ) -> "subprocess.Popen[str]":
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_KEPT)}
         ours = {
             "SIGHTGATE_INSTALLED_PLUGINS": "false",
             "SIGHTGATE_DATA_DIR": str(self.folder / "data"),
             "SIGHTGATE_PLUGINS_DIR": str(self.folder / "plugins"),
             "COLUMNS": "120",
+            # Images are sent side by side, and on a busy machine a worker starts for longer than callers usually wait.
+            "SIGHTGATE_MAX_WAIT_S": str(PATIENCE_S),
             "PYTHONPYCACHEPREFIX": str(BYTECODE),
         }
         return subprocess.Popen(
@@ -86,7 +94,7 @@ class Cli:
             cwd=self.folder,
             env=kept | ours | self.variables,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
@@ -97,7 +105,9 @@ class Cli:
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator["Served"]:
-        process = self.start("serve", "--port", "0", *arguments)
+        # Not a pipe, which is full after a few hundred lines of a log that nobody reads: the server would stand still.
+        with (self.folder / "log").open("ab") as log:
+            process = self.start("serve", "--port", "0", *arguments, stderr=log)
         said = read_until(process, "Ctrl-C")
         try:
             yield Served(process, said)
@@ -125,15 +135,15 @@ def read_until(process: "subprocess.Popen[str]", word: str) -> str:
         lines.append(line)
         if word in line:
             return "".join(lines)
-    assert process.stderr is not None
-    raise AssertionError(f"it ended: {''.join(lines)}{process.stderr.read()}")
+    why = process.stderr.read() if process.stderr is not None else "its log says why"
+    raise AssertionError(f"it ended: {''.join(lines)}{why}")
 
 
 def end(process: "subprocess.Popen[str]", how: signal.Signals = signal.SIGTERM) -> Ended:
     """End a program in order, and return how it ended."""
     process.send_signal(how)
     out, err = process.communicate(timeout=PATIENCE_S)
-    return Ended(process.returncode, out, err)
+    return Ended(process.returncode, out, err or "")
 
 
 @pytest.fixture(name="end")

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import gzip
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_address, ip_network
@@ -307,10 +308,11 @@ async def test_what_is_no_whole_answer_is_a_failure_that_quotes_nothing(said: by
 
 
 async def test_who_does_not_listen_is_told_in_the_same_words() -> None:
-    async with receiver(lambda _: b"") as server:
-        pass
-    with pytest.raises(CallFailed) as failed:
-        await _fetch(_http(server), server.url())
+    with socket.socket() as taken:  # by one who does not listen: a port that is free may be anybody's by then
+        taken.bind(("127.0.0.1", 0))
+        nobody = Receiver(taken.getsockname()[1])
+        with pytest.raises(CallFailed) as failed:
+            await _fetch(_http(nobody), nobody.url())
     assert str(failed.value) == "the URL could not be reached, or its answer is broken"
 
 

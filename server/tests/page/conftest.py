@@ -12,6 +12,8 @@ from support.skipping import skip
 
 from app.api.page_files import BUILT, INDEX
 
+# On a busy machine a worker may start for longer than a caller waits by itself.
+PATIENT = {"max_wait_s": PATIENCE_S}
 PLUGINS = ("answering", "slow", "typed", "neighbour", "_helper", "raising", "ending", "outputs", "drawing", "steps")
 
 
@@ -47,7 +49,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server that no test ends or changes for good, whose breaker and quarantine never step in."""
-    settings = {"installed_plugins": "true", "breaker_ends": 1_000_000, "quarantine_after": 1_000_000}
+    settings = {"installed_plugins": "true", "breaker_ends": 1_000_000, "quarantine_after": 1_000_000, **PATIENT}
     with running(make_home(tmp_path_factory.mktemp("page"), *PLUGINS, **settings)) as started:
         yield started
 
@@ -55,7 +57,7 @@ def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSer
 @pytest.fixture
 def own_home(tmp_path: Path) -> Home:
     """The folders of a server that a test may end: with the small plugins alone, so that it is soon there."""
-    return make_home(tmp_path, *PLUGINS)
+    return make_home(tmp_path, *PLUGINS, **PATIENT)
 
 
 @pytest.fixture

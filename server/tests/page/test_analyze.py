@@ -56,10 +56,9 @@ def test_pointing_at_the_image_marks_the_row_and_the_other_way_round(page: Page)
     view = AnalyzeView(page).open("drawing")
     view.add(ASTRONAUT)
     view.run()
-    place = view.canvas.bounding_box()
-    assert place is not None
-    middle = (place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
-    page.mouse.click(*middle)
+    expect(page.get_by_role("img", name="astronaut.jpg with 5 findings")).to_be_visible()
+    expect(page.get_by_role("status", name="Loading the image")).to_have_count(0)
+    view.canvas.click()  # in its middle, once it stays where it is
     expect(view.findings.get_by_role("row", selected=True)).to_contain_text("pose")
     before = view.canvas.screenshot()
     view.finding("triangle").click()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 from support.analyze_view import AnalyzeView
-from support.chromium import Watch, opened
+from support.chromium import Watch, held, opened
 from support.images import BOMB, EXAMPLES, PHOTO, colored, encoded
 from support.running_server import Home, RunningServer, eventually, running
 
@@ -64,8 +64,9 @@ def test_a_plugin_that_is_switched_off_is_tried_again_only_when_it_is_on(browser
         watch.may_fail(503)
         view = AnalyzeView(page).open("drawing")
         view.add(ASTRONAUT)
-        server.http.post("/v1/plugins/drawing/disable")
-        view.run()
+        with held(page, "**/v1/plugins"):  # the page has not heard of it
+            server.http.post("/v1/plugins/drawing/disable")
+            view.run()
         alert, again = page.get_by_role("alert"), page.get_by_role("button", name="Try again")
         expect(alert).to_contain_text("The plugin is switched off")
         expect(again).to_have_count(0)
@@ -185,22 +186,10 @@ def test_a_batch_of_fifty_runs_to_its_end(page: Page, page_server: RunningServer
     before = page_server.row("drawing")["success_count"]
     view = AnalyzeView(page).open("drawing")
     view.add(*((f"shade-{shade:02}.png", colored(shade)) for shade in range(50)))
-    held: list[Route] = []
-    is_holding = True  # until the progress was seen: the run may be over sooner than one looks
-
-    def hold(route: Route) -> None:
-        if is_holding:
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/v1/analyze**", hold)
-    view.run_button.click()
-    expect(page.get_by_role("progressbar", name="Progress")).to_be_attached()  # nothing is done: it has no width
-    expect(page.get_by_text("of 50 done")).to_be_visible()
-    is_holding = False
-    for route in held:
-        route.continue_()
+    with held(page, "**/v1/analyze**"):  # the run may be over sooner than one looks
+        view.run_button.click()
+        expect(page.get_by_role("progressbar", name="Progress")).to_be_attached()  # nothing is done: it has no width
+        expect(page.get_by_text("of 50 done")).to_be_visible()
     view.ended()
     assert page_server.row("drawing")["success_count"] == before + 50
     everything = json.loads(view.download("JSON", nth=1))
@@ -218,10 +207,11 @@ def test_five_hundred_files_at_once_cost_no_more_than_those_in_sight(page: Page)
     expect(view.image("file-499.png")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("img", name="file-499.png")).to_be_visible()
     assert images.get_by_role("option").count() < 30
-    view.run_button.click()
-    expect(page.get_by_text("of 500 done")).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
-    view.ended()
+    with held(page, "**/v1/analyze**"):
+        view.run_button.click()
+        expect(page.get_by_text("of 500 done")).to_be_visible()
+        page.get_by_role("button", name="Cancel").click()
+        view.ended()
     page.get_by_role("button", name="Clear all").click()
     expect(page.get_by_role("heading", name="Drop images here")).to_be_visible()
 

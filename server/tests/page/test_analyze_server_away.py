@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.analyze_view import AnalyzeView
-from support.chromium import Watch, opened
+from support.chromium import Watch, held, opened
 from support.images import EXAMPLES
 from support.ports import lasting_port
 from support.running_server import Home, running
@@ -50,8 +50,9 @@ def test_a_plugin_that_vanishes_or_is_switched_off_while_it_is_chosen_is_told(br
             watch.may_fail(404, 503, gone=True)
             view = AnalyzeView(page).open("echo", "drawing")
             view.add(ASTRONAUT)
-            server.http.post("/v1/plugins/echo/disable").raise_for_status()
-            view.run()
+            with held(page, "**/v1/plugins"):  # the page has not heard of it
+                server.http.post("/v1/plugins/echo/disable").raise_for_status()
+                view.run()
             expect(page.get_by_role("alert")).to_contain_text("echo: The plugin is switched off")
             expect(page.get_by_text("echo cannot run now. Take it off.")).to_be_visible()
             server.http.post("/v1/plugins/echo/enable").raise_for_status()

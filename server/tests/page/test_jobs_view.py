@@ -275,7 +275,7 @@ def test_a_job_whose_image_was_not_kept_says_so_and_is_not_offered_to_be_run_aga
 
 def test_a_batch_shows_how_far_it_is_and_the_rest_can_be_cancelled(page: Page, page_server: RunningServer):
     image = {"image": base64.b64encode(PNG).decode(), "mime_type": "image/png"}
-    body = {"plugins": ["slow"], "images": [image] * 50, "options": {"slow": {"seconds": 0.5}}}
+    body = {"plugins": ["slow"], "images": [image] * 50, "options": {"slow": {"seconds": 1}}}
     answer = page_server.http.post("/v1/jobs/batch", json=body)
     assert answer.status_code == 202, answer.text
     batch = answer.json()["id"]
@@ -318,11 +318,11 @@ def test_the_list_goes_on_by_itself_after_the_server_was_restarted(browser: Brow
         expect(page.get_by_text("The server does not answer.")).to_be_visible()
         expect(row(page, job_id)).to_be_visible()
         with running(own_home, port=server.port) as second:
+            second.http.delete(f"/v1/jobs/{job_id}")  # before it can have ended
             expect(page.get_by_text("The server does not answer.")).to_be_hidden()
             expect(page.get_by_text("live", exact=True)).to_be_visible()
             later = accepted(second, "echo")
             expect(row(page, later)).to_contain_text("succeeded")
-            second.http.delete(f"/v1/jobs/{job_id}")
             expect(row(page, job_id)).to_contain_text("cancelled")
             expect(page.get_by_role("alert")).to_have_count(0)
     assert watch.faults == []

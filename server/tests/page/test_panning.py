@@ -1,7 +1,9 @@
 """Thousands of boxes are panned without being drawn again: what makes it smooth, on any machine."""
 
 from playwright.sync_api import Page
+from support.analyze_view import AnalyzeView
 from support.panning import BOXES, drag, show_boxes
+from support.running_server import eventually
 
 STEPS = 20
 # The one box that is pointed at is drawn over the others in each frame.
@@ -24,9 +26,19 @@ def test_five_thousand_boxes_are_drawn_once_and_copied_while_the_image_is_panned
 
 def test_the_boxes_stay_where_they_are_on_the_image(page: Page):
     view = show_boxes(page)
-    before = view.canvas.screenshot()
+    before = image_at_rest(view)
     drag(view, (90, 40), 5)
-    assert view.canvas.screenshot() != before
+    eventually(lambda: view.canvas.screenshot() != before, "moved image")
     drag(view, (-90, -40), 5)
     page.mouse.move(0, 0)
-    assert view.canvas.screenshot() == before
+    eventually(lambda: view.canvas.screenshot() == before, "image as it was")
+
+
+def image_at_rest(view: AnalyzeView) -> bytes:
+    """Return what is shown when it does not change any more."""
+
+    def at_rest() -> bytes | None:
+        shown = view.canvas.screenshot()
+        return shown if view.canvas.screenshot() == shown else None
+
+    return eventually(at_rest, "image at rest")

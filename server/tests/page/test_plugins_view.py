@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
-from support.chromium import Watch, opened
+from playwright.sync_api import Browser, Page, expect
+from support.chromium import Watch, held, opened
 from support.images import PHOTO
 from support.running_server import Home, RunningServer, eventually, running
 
@@ -44,18 +44,14 @@ def test_every_plugin_has_a_card_with_its_figures_and_one_that_cannot_run_says_w
 def test_a_card_shows_how_long_calls_took_and_does_not_jump_when_the_figures_come(
     page: Page, page_server: RunningServer
 ):
-    held: list[Route] = []
-    page.route("**/v1/plugins/*/history", lambda route: held.append(route))
-    page.goto("/plugins")
     card = page.get_by_role("article", name="image-info")
-    page_server.analyze("image-info", image=PHOTO)
-    eventually(lambda: page_server.http.get("/v1/plugins/image-info/history").json()["calls"], "figures")
-    card.scroll_into_view_if_needed()
-    expect(card.get_by_role("img", name="Time a call took: no figures yet.")).to_be_visible()
-    before = card.bounding_box()
-    while held:
-        held.pop().continue_()
-    page.unroute("**/v1/plugins/*/history")
+    with held(page, "**/v1/plugins/*/history"):
+        page.goto("/plugins")
+        page_server.analyze("image-info", image=PHOTO)
+        eventually(lambda: page_server.http.get("/v1/plugins/image-info/history").json()["calls"], "figures")
+        card.scroll_into_view_if_needed()
+        expect(card.get_by_role("img", name="Time a call took: no figures yet.")).to_be_visible()
+        before = card.bounding_box()
     chart = card.get_by_role("img", name=re.compile(r"Time a call took, last .*p50: .*p95: "))
     expect(chart.locator("canvas")).to_be_visible()
     assert card.bounding_box() == before

@@ -276,7 +276,9 @@ async def test_a_job_that_finds_its_plugin_idle_is_claimed_in_the_transaction_th
     place = PostgresPlace(postgres)
     server = await home.start(registry, database_url=place.url)
     same = "SELECT i.xmin = a.xmin FROM job_inputs i JOIN job_attempts a ON a.job_id = i.job_id"
-    for _ in range(20):  # one that comes while the dispatcher still looks at what waits is found by the next look
+    for turn in range(20):
+        # One that comes while the dispatcher still looks at what waits is found by the next look.
+        await asyncio.sleep(turn / 20)
         plugin.seen.clear()
         plugin.may_end.clear()
         job_id = await server.job_execution.create_job_async("scripted", payload(hold=True))

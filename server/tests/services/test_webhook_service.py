@@ -150,11 +150,25 @@ async def test_a_receiver_that_says_nothing_holds_up_nobody(store: SqliteJobStor
     def says(request: Received) -> bytes | AsyncIterator[bytes]:
         return never() if request.path == "/silent" else answer()
 
-    async with _delivering(store, says, timeout_s=1.5) as (target, outcomes):
+    async with _delivering(store, says) as (target, outcomes):
         await _end_job(store, target.url("/silent"))
         await _end_job(store, target.url("/quick"))
-        await _until(lambda: len(outcomes) == 4)
-        assert sorted(outcomes) == ["delivered", "failed", "failed", "given_up"]
+        await _until(lambda: bool(outcomes))
+        assert outcomes == ["delivered"]
+        silent.set()
+
+
+async def test_a_receiver_that_says_nothing_is_left_after_its_time(store: SqliteJobStore) -> None:
+    silent = asyncio.Event()
+
+    async def never() -> AsyncIterator[bytes]:
+        await silent.wait()
+        yield b""
+
+    async with _delivering(store, lambda _: never(), timeout_s=0.2) as (target, outcomes):
+        await _end_job(store, target.url())
+        await _until(lambda: len(outcomes) == 3)
+        assert outcomes == ["failed", "failed", "given_up"]
         silent.set()
 
 
@@ -195,7 +209,7 @@ async def test_a_fault_of_ours_does_not_end_the_delivering(tmp_path: Path) -> No
         service = _service(store, target, outcomes.append)
         await service.start()
         try:
-            await _until(lambda: store.asked == 1)
+            await _until(lambda: store.asked >= 1)
             service.wake()
             await _until(lambda: bool(outcomes))
         finally:

@@ -14,6 +14,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    Route,
     sync_playwright,
 )
 
@@ -123,3 +124,22 @@ def opened(
         yield context, page, watch
     finally:
         context.close()
+
+
+@contextmanager
+def held(page: Page, pattern: str) -> Iterator[None]:
+    """Let no request of the page whose address fits come through until the block ends."""
+    waiting: list[Route] = []
+    is_holding = True
+
+    def hold(route: Route) -> None:
+        if is_holding:
+            waiting.append(route)
+        else:
+            route.continue_()
+
+    page.route(pattern, hold)
+    yield
+    is_holding = False
+    for route in waiting:
+        route.continue_()

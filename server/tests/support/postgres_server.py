@@ -51,7 +51,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End all its processes at once, as a power cut would."""
-        processes = self._processes()
+        processes = self._halt()
         for pid in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -100,17 +100,27 @@ class PostgresServer:
         asked = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         return subprocess.run(asked, check=False).returncode == 0
 
-    def _processes(self) -> list[int]:
-        """The server and its children, each of which is in a session of its own."""
+    def _halt(self) -> list[int]:
+        """Stop the server, so that it starts no more, and return it and its children, each in a session of its own."""
         assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGSTOP)
+            eventually(self._starts_none, "PostgreSQL that starts no more processes")
         listed = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         try:
             return [self._process.pid, *map(int, listed.read_text().split())]
         except OSError:
             return [self._process.pid]
 
+    def _starts_none(self) -> bool:
+        assert self._process is not None
+        try:
+            return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0] in "TZX"
+        except OSError:
+            return True
+
     def _signal(self, number: signal.Signals) -> None:
-        for pid in self._processes():
+        for pid in self._halt():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -250,14 +250,20 @@ def living_descendants(pid: int) -> set[int]:
     found: set[int] = set()
     pending = [pid]
     while pending:
-        for listing in Path(f"/proc/{pending.pop()}/task").glob("*/children"):
-            try:
-                children = {int(child) for child in listing.read_text().split()}
-            except OSError:
-                continue
-            pending += children - found
-            found |= children
+        children = set(_children(pending.pop())) - found
+        pending += children
+        found |= children
     return {child for child in found if is_alive(child)}
+
+
+def _children(pid: int) -> Iterator[int]:
+    """Yield the children of a process that may end meanwhile, with its threads or without."""
+    try:
+        for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                yield from map(int, listing.read_text().split())
+    except OSError:  # what the listing of the threads raises
+        return
 
 
 def is_alive(pid: int) -> bool:

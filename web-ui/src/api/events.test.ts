@@ -9,6 +9,9 @@ const server = api();
 const PATH = '/v1/jobs/events';
 const HALF_MS = SILENCE_MS / 2;
 
+/** As long as a busy machine may take. */
+const until = (holds: () => boolean) => vi.waitUntil(holds, { timeout: 20_000 });
+
 /** The streams that were opened, each of which the test speaks on. */
 function opening() {
   const encoder = new TextEncoder();
@@ -41,13 +44,13 @@ test('a stream that brings nothing for too long is given up and taken up again a
     stop.signal,
     (open) => live.push(open),
   );
-  await vi.waitUntil(() => live.length === 1);
+  await until(() => live.length === 1);
   streams[0]?.say('id: 7\nevent: job\ndata: 1\n\n');
-  await vi.waitUntil(() => seen.length === 1);
+  await until(() => seen.length === 1);
   await vi.advanceTimersByTimeAsync(SILENCE_MS);
-  await vi.waitUntil(() => live.length === 2);
+  await until(() => live.length === 2);
   await vi.advanceTimersByTimeAsync(1_000);
-  await vi.waitUntil(() => live.length === 3);
+  await until(() => live.length === 3);
   expect(live).toEqual([true, false, true]);
   expect(streams[1]?.after).toBe('7');
   streams[1]?.say('event: end\ndata: 2\n\n');
@@ -66,7 +69,7 @@ test('a comment is enough to keep a stream', async () => {
     signal,
     (open) => live.push(open),
   );
-  await vi.waitUntil(() => live.length === 1);
+  await until(() => live.length === 1);
   for (let at = 0; at < 4; at += 1) {
     await vi.advanceTimersByTimeAsync(HALF_MS);
     streams[0]?.say(': keep-alive\n\n');

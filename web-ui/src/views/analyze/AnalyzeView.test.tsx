@@ -213,7 +213,8 @@ test('a plugin’s own progress is shown while it runs, then the result', async 
   const person = await opened();
   await addImage();
   await person.click(runButton());
-  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('runs'));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(outcome('boxes')).toHaveTextContent('runs');
   expect(asked[0]?.headers.get('Accept')).toContain('text/event-stream');
   stream.tell('progress', { done: 1, total: 4, message: 'tile 1' });
   await waitFor(() => expect(outcome('boxes')).toHaveTextContent('25 %, tile 1'));
@@ -257,12 +258,15 @@ test('cancel hangs up on the server, and says so', async () => {
 test('a double click on Run does not cancel what the first click began', async () => {
   offering(BOXES);
   let reply = () => {};
-  analyzing(() => new Promise((resolve) => (reply = () => resolve(HttpResponse.json(answer('boxes', { cat: BOX }))))));
+  const asked = analyzing(
+    () => new Promise((resolve) => (reply = () => resolve(HttpResponse.json(answer('boxes', { cat: BOX }))))),
+  );
   const person = await opened();
   await addImage();
   await person.dblClick(runButton());
   expect(await screen.findByRole('button', { name: 'Cancel' })).toBeVisible();
-  await waitFor(() => expect(outcome('boxes')).toHaveTextContent('runs'));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(outcome('boxes')).toHaveTextContent('runs');
   reply();
   await waitFor(() => expect(outcome('boxes')).toHaveTextContent('1 finding'));
 });
