@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from support.plugins import MISBEHAVING, NOT_LOADABLE, WELL_BEHAVED
 from support.postgres_server import PostgresServer, programs_of_postgres
-from support.running_server import RunningServer, make_home, running
+from support.running_server import PATIENCE_S, RunningServer, make_home, running
 from support.skipping import skip
 from support.stores import execute, postgres_beside
 
@@ -27,10 +27,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with every test plugin, whose breaker and quarantine never step in."""
+    """A server with every test plugin, whose breaker and quarantine never step in, and where callers wait long."""
     folder = tmp_path_factory.mktemp("shared")
     plugins = (*WELL_BEHAVED, *MISBEHAVING, *NOT_LOADABLE)
-    with running(make_home(folder, *plugins, breaker_ends=1_000_000, quarantine_after=1_000_000)) as started:
+    settings = {"breaker_ends": 1_000_000, "quarantine_after": 1_000_000, "max_wait_s": PATIENCE_S}
+    with running(make_home(folder, *plugins, **settings)) as started:
         yield started
 
 

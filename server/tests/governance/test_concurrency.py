@@ -10,7 +10,7 @@ import pytest
 from support.errors import assert_error
 from support.images import PNG
 from support.raw_http import exchange
-from support.running_server import RunningServer, eventually, make_home, running
+from support.running_server import RunningServer, eventually, make_home, new_sign, running
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,9 @@ def test_waiting_callers_are_served_in_the_order_in_which_they_came(server: Runn
 
 def test_too_many_waiting_callers_are_refused_at_once_and_the_others_are_served(small: RunningServer):
     assert small.analyze("slow").status_code == 200  # its worker is there: who waits, waits for a call alone
-    already = len(small.jobs(plugin="slow"))
+    already, sign = len(small.jobs(plugin="slow")), new_sign()
     with ThreadPoolExecutor(2) as pool:
-        running_call = pool.submit(small.analyze, "slow", {"seconds": 3.0})
+        running_call = pool.submit(small.analyze, "slow", {"until": sign})
         recorded(small, "slow", already + 1)
         waiting = pool.submit(small.analyze, "slow")
         recorded(small, "slow", already + 2)
@@ -73,6 +73,7 @@ def test_too_many_waiting_callers_are_refused_at_once_and_the_others_are_served(
         error = assert_error(refused, 429, "overloaded")
         assert (error["details"]["limit"], error["details"]["waiting"]) == (1, 1)
         assert int(refused.headers["retry-after"]) >= 1
+        small.give(sign)
         assert running_call.result().status_code == 200
         served = waiting.result()
     assert served.status_code == 200
@@ -80,18 +81,19 @@ def test_too_many_waiting_callers_are_refused_at_once_and_the_others_are_served(
 
 
 def test_a_caller_that_must_be_refused_is_refused_before_its_body_is_read(small: RunningServer):
-    already = len(small.jobs(plugin="slow"))
+    already, sign = len(small.jobs(plugin="slow")), new_sign()
     head = (
         "POST /v1/analyze?plugin=slow HTTP/1.1\nHost: localhost\nContent-Type: image/png\nContent-Length: 40000000\n\n"
     )
     with ThreadPoolExecutor(2) as pool:
-        running_call = pool.submit(small.analyze, "slow", {"seconds": 3.0})
+        running_call = pool.submit(small.analyze, "slow", {"until": sign})
         recorded(small, "slow", already + 1)
         waiting = pool.submit(small.analyze, "slow")
         recorded(small, "slow", already + 2)
         done = exchange(small.port, f"{head}Content-Length: 40000000\n\n")
         assert_error(done.answer, 429, "overloaded")
         assert (done.sent, int(done.answer.headers["retry-after"]) >= 1) == (0, True)
+        small.give(sign)
         assert running_call.result().status_code == 200
         waiting.result()
     assert len(small.jobs(plugin="slow")) == already + 2  # it was no job
@@ -99,36 +101,40 @@ def test_a_caller_that_must_be_refused_is_refused_before_its_body_is_read(small:
 
 def test_one_flooded_plugin_keeps_no_other_from_being_served(small: RunningServer):
     assert small.analyze("queue").status_code == 200  # its worker is there
-    jobs = [small.submit("slow", {"seconds": 0.3, "tag": number}).json()["id"] for number in range(20)]
+    sign = new_sign()
+    jobs = [small.submit("slow", {"until": sign, "tag": number}).json()["id"] for number in range(20)]
     with ThreadPoolExecutor(20) as pool:
         flood = [pool.submit(small.analyze, "slow", {"seconds": 0.2}) for _ in range(20)]
         beside = small.submit("queue").json()["id"]
         for _ in range(5):
             assert small.analyze("queue").status_code == 200
         assert small.ended_job(beside)["status"] == "SUCCESS"
-        pending = [job for job in jobs if small.http.get(f"/v1/jobs/{job}").json()["status"] in ("PENDING", "RUNNING")]
-        assert pending  # the flood is still on
+        small.give(sign)  # until now the flood was on
         assert {call.result().status_code for call in flood} <= {200, 429}
     assert {small.ended_job(job)["status"] for job in jobs} == {"SUCCESS"}
 
 
 def test_a_caller_that_waited_too_long_is_refused_with_the_limit(hasty: RunningServer):
+    sign = new_sign()
     with ThreadPoolExecutor(1) as pool:
-        running_call = pool.submit(hasty.analyze, "queue", {"seconds": 3})
+        running_call = pool.submit(hasty.analyze, "queue", {"until": sign})
         recorded(hasty, "queue", 1)
         error = assert_error(hasty.analyze("queue"), 429, "overloaded")
         assert error["details"]["limit_s"] == 0.3
+        hasty.give(sign)
         assert running_call.result().status_code == 200
     assert hasty.analyze("queue").status_code == 200
 
 
 def test_the_server_answers_others_while_calls_wait(small: RunningServer):
+    sign = new_sign()
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(small.analyze, "slow", {"seconds": 3})
+        call = pool.submit(small.analyze, "slow", {"until": sign})
         eventually(lambda: small.row("slow")["in_flight"], "call in flight")
         for path in ("/health/live", "/health/ready", "/v1/plugins", "/metrics", "/v1/jobs"):
             assert small.http.get(path).status_code == 200
         assert not call.done()
+        small.give(sign)
         assert call.result().status_code == 200
 
 

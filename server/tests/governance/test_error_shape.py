@@ -12,7 +12,7 @@ import pytest
 from support.errors import assert_error, assert_error_object
 from support.images import BOMB, PNG
 from support.raw_http import exchange
-from support.running_server import RunningServer, eventually, make_home, running
+from support.running_server import RunningServer, eventually, make_home, new_sign, running
 
 from app.api.errors import STATUS, status_of
 from app.governance.errors import ERROR_CODES
@@ -45,11 +45,13 @@ def disabled(server: RunningServer) -> httpx.Response:
 
 
 def past_its_deadline(server: RunningServer) -> httpx.Response:
+    sign = new_sign()
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(server.analyze, "queue", {"seconds": 2.5})
+        call = pool.submit(server.analyze, "queue", {"until": sign})
         eventually(lambda: server.row("queue")["in_flight"], "call in flight")
         query = {"plugin": "queue", "timeout_s": "0.2"}
         answer = server.http.post("/v1/analyze", params=query, content=PNG, headers={"content-type": ""})
+        server.give(sign)
         call.result()
     return answer
 

@@ -10,15 +10,16 @@ from threading import Barrier
 import httpx
 from support.errors import assert_error
 from support.raw_http import exchange
-from support.running_server import PATIENCE_S, eventually, make_home, running
+from support.running_server import PATIENCE_S, eventually, make_home, new_sign, running
 from support.server_events import following
 
 
 def test_a_draining_server_takes_nothing_new_and_answers_what_it_is_asked(tmp_path: Path):
     with running(make_home(tmp_path, "slow", "answering", drain_s=60)) as server, ThreadPoolExecutor(2) as pool:
-        job_id = server.accepted("slow", {"seconds": 4})
+        sign = new_sign()
+        job_id = server.accepted("slow", {"until": sign})
         waiting = server.accepted("slow")
-        call = pool.submit(server.analyze, "queue", {"seconds": 4})
+        call = pool.submit(server.analyze, "queue", {"until": sign})
         eventually(lambda: server.row("slow")["in_flight"] and server.row("queue")["in_flight"], "calls in flight")
         server.process.send_signal(signal.SIGTERM)
         ready = eventually(lambda: _unready(server.http), "readiness withdrawn")
@@ -31,6 +32,7 @@ def test_a_draining_server_takes_nothing_new_and_answers_what_it_is_asked(tmp_pa
             assert_error(refused, 503, "shutting_down")
             assert int(refused.headers["retry-after"]) >= 1
         assert server.job(job_id)["status"] == "RUNNING"
+        server.give(sign)
         assert call.result().status_code == 200
         assert server.process.wait(PATIENCE_S) == 0
     with running(server.home) as server:
@@ -102,11 +104,14 @@ def test_attempts_that_were_handed_back_are_not_held_against_a_job(tmp_path: Pat
 
 def test_event_streams_end_with_the_server(tmp_path: Path):
     with running(make_home(tmp_path, "slow", drain_s=60)) as server:
-        job_id = server.accepted("slow", {"seconds": 1})
+        sign = new_sign()
+        job_id = server.accepted("slow", {"until": sign})
         with following(server, f"/v1/jobs/{job_id}/events") as events, following(server, "/v1/jobs/events") as every:
             assert next(events).data["status"] == "PENDING"
             eventually(lambda: server.row("slow")["in_flight"], "call in flight")
             server.process.send_signal(signal.SIGTERM)
+            eventually(lambda: _unready(server.http), "readiness withdrawn")
+            server.give(sign)
             assert [event.event for event in events][-1] == "end"
             assert all(event.event == "job" for event in every)
         assert server.process.wait(PATIENCE_S) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.errors import assert_error
-from support.running_server import RunningServer, eventually, make_home, running
+from support.running_server import RunningServer, eventually, make_home, new_sign, running
 from support.server_events import all_events, following
 
 
@@ -57,8 +57,12 @@ def test_a_reader_that_comes_back_goes_on_where_it_was(server: RunningServer):
 
 
 def test_a_position_that_a_job_has_not_reached_is_none_and_begins_anew(server: RunningServer):
-    job_id = server.accepted("second", delay_s=1)
-    events = all_events(server, f"/v1/jobs/{job_id}/events", after="999")
+    sign = new_sign()
+    job_id = server.accepted("second", after=[server.accepted("slow", {"until": sign})])
+    with following(server, f"/v1/jobs/{job_id}/events", after="999") as stream:
+        events = [next(stream)]
+        server.give(sign)
+        events += stream
     assert [(event.event, event.id) for event in events] == [("status", "1"), ("status", "2"), ("end", "3")]
 
 
@@ -115,13 +119,16 @@ def test_all_jobs_are_told_as_they_change(server: RunningServer):
     no_streams(server)
     with following(server, "/v1/jobs/events") as events:
         eventually(lambda: streams(server) == 1, "open stream")
-        job_id = server.accepted("slow", {"seconds": 0.5})
+        sign = new_sign()
+        job_id = server.accepted("slow", {"until": sign})
         seen = []
         for event in events:
             assert event.event == "job"
             assert "result" not in event.data
             if event.data["id"] == job_id:
                 seen.append(event.data["status"])
+                if seen[-1] == "RUNNING":
+                    server.give(sign)
                 if seen[-1] == "SUCCESS":
                     break
     assert seen in (["PENDING", "RUNNING", "SUCCESS"], ["RUNNING", "SUCCESS"])

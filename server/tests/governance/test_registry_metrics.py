@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.errors import assert_error
 from support.images import PNG, colored
-from support.running_server import RunningServer, eventually, make_home, running
+from support.running_server import RunningServer, eventually, make_home, new_sign, running
 
 from app.plugins.loader.plugin_registry import PluginRegistry, percentile
 from app.plugins.runtime.tool_runner import ToolRunner
@@ -84,11 +84,13 @@ def test_a_state_is_the_first_that_holds(counted: RunningServer):
     assert counted.row("queue")["state"] == "IDLE"
     counted.analyze("queue")
     assert counted.row("queue")["state"] == "SUCCESS"
+    sign = new_sign()
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(counted.analyze, "queue", {"seconds": 2.5})
+        call = pool.submit(counted.analyze, "queue", {"until": sign})
         row = eventually(lambda: (row := counted.row("queue"))["in_flight"] and row, "call in flight")
         assert (row["state"], figures(counted, "queue")["sightgate_in_flight"]) == ("RUNNING", 1)
         assert counted.http.post("/v1/plugins/queue/disable").json()["state"] == "UNAVAILABLE"
+        counted.give(sign)
         assert call.result().status_code == 200
     assert counted.row("queue")["state"] == "UNAVAILABLE"
     assert counted.http.post("/v1/plugins/queue/enable").json()["state"] == "SUCCESS"
@@ -107,11 +109,13 @@ def test_a_bad_input_leaves_a_healthy_plugin_healthy(counted: RunningServer):
 
 
 def test_a_refusal_is_no_execution_but_counted_apart(counted: RunningServer):
+    sign = new_sign()
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(counted.analyze, "queue", {"seconds": 2.5})
+        call = pool.submit(counted.analyze, "queue", {"until": sign})
         eventually(lambda: counted.row("queue")["in_flight"], "call in flight")
         before, errors = figures(counted, "queue"), counted.row("queue")["error_count"]
         assert_error(counted.analyze("queue"), 429, "overloaded")
+        counted.give(sign)
         assert call.result().status_code == 200
     after = figures(counted, "queue")
     assert counted.row("queue")["error_count"] == errors

@@ -60,7 +60,8 @@ class Pools:
             manifest or Manifest(source.name),
             limits,
             home,
-            PoolOptions(replace(self._confinement, cgroups=cgroups), **more),  # type: ignore[arg-type]
+            # Who waits while a worker starts waits as long as a busy machine takes, if nothing else is asked for.
+            PoolOptions(replace(self._confinement, cgroups=cgroups), **{"max_wait_s": 60.0, **more}),  # type: ignore[arg-type]
             lambda availability, reason: self.said.append((availability, reason)),
         )
         self._made.append(pool)

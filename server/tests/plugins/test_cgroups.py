@@ -1,10 +1,12 @@
 """Control groups of the kernel that runs here, of both versions."""
 
+import fcntl
 import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,11 +85,23 @@ def test_a_group_is_its_makers_own_as_long_as_that_runs(tmp_path: Path) -> None:
     assert {folder.name for folder in tmp_path.iterdir()} == kept
 
 
-def test_the_worker_of_a_dead_server_is_ended_although_the_servers_number_is_anothers() -> None:
+@pytest.fixture
+def apart() -> Iterator[Cgroups]:
+    """Groups below one of the test's own: every server that starts on this machine sweeps those beside its own."""
     found = Cgroups.detect()
     if found is None:
         pytest.skip("no control group may be made here")
-    mine = found.make(64)
+    within = found.make(512)
+    try:
+        if within.version == 2:
+            (within.folders[0] / "cgroup.subtree_control").write_text("+memory +pids")
+        yield Cgroups(within.folders, within.version)
+    finally:
+        within.end()
+
+
+def test_the_worker_of_a_dead_server_is_ended_although_the_servers_number_is_anothers(apart: Cgroups) -> None:
+    mine = apart.make(64)
     renamed = [folder.with_name(f"sightgate-{os.getpid()}-1-{secrets.token_hex(6)}") for folder in mine.folders]
     dead = Cgroup(tuple(renamed), mine.version)
     try:
@@ -95,7 +109,7 @@ def test_the_worker_of_a_dead_server_is_ended_although_the_servers_number_is_ano
             folder.mkdir()
         with subprocess.Popen([sys.executable, "-c", WAITING], stdin=subprocess.PIPE) as left:
             dead.add(left.pid)
-            found.sweep()
+            apart.sweep()
             assert left.wait(30) == -9
         assert not any(folder.exists() for folder in renamed)
         assert all(folder.exists() for folder in mine.folders)
@@ -141,21 +155,33 @@ def scope() -> Iterator[Scope]:
     if UNIFIED is None or os.geteuid() != 0 or not controllers:
         pytest.skip("version 2 has no controller here that root could hand on")
     root = UNIFIED / "cgroup.subtree_control"
-    before = root.read_text().split()
-    folder = UNIFIED / f"test-of-sightgate-{secrets.token_hex(6)}"
+    with alone_at(UNIFIED):
+        before = root.read_text().split()
+        folder = UNIFIED / f"test-of-sightgate-{secrets.token_hex(6)}"
+        try:
+            root.write_text(f"+{controllers[0]}")
+            folder.mkdir()
+        except OSError:
+            pytest.skip("no group of version 2 may be made here")
+        try:
+            yield Scope(folder, controllers[0])
+        finally:
+            for left in (folder / LEAF, folder):
+                if left.is_dir():
+                    Cgroup((left,), 2).end()
+            if controllers[0] not in before:
+                root.write_text(f"-{controllers[0]}")
+
+
+@contextmanager
+def alone_at(folder: Path) -> Iterator[None]:
+    """Wait until no other run of these tests on this machine changes what the root hands on."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        root.write_text(f"+{controllers[0]}")
-        folder.mkdir()
-    except OSError:
-        pytest.skip("no group of version 2 may be made here")
-    try:
-        yield Scope(folder, controllers[0])
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        for left in (folder / LEAF, folder):
-            if left.is_dir():
-                Cgroup((left,), 2).end()
-        if controllers[0] not in before:
-            root.write_text(f"-{controllers[0]}")
+        os.close(descriptor)
 
 
 def test_a_server_that_is_alone_moves_down_and_hands_its_controllers_on(scope: Scope) -> None:

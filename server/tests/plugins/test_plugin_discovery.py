@@ -176,7 +176,8 @@ async def test_many_sources_are_described_a_few_at_a_time(write_plugin: WritePlu
     sources = [write_plugin(f"many{number}", plain(f"many{number}")) for number in range(6)]
     rows = await discover(map(Candidate, sources), {}, {}, DiscoveryOptions(confinement, at_once=2))
     assert sorted(row.name for row in rows) == [f"many{number}" for number in range(6)]
-    assert list(confinement.scratch_root.glob("worker-*")) == []
+    while list(confinement.scratch_root.glob("worker-*")):  # nobody waits for all of a removal
+        await asyncio.sleep(0.005)
 
 
 async def test_discovery_that_is_cancelled_leaves_no_worker(

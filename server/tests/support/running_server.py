@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -159,6 +160,10 @@ class RunningServer:
 
         return eventually(ended, f"the end of job {job_id}")
 
+    def give(self, sign: str) -> None:
+        """Let those calls of the slow plugins end that last until this sign."""
+        (self.home.plugins / sign).touch()
+
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return the log's lines of one event."""
         return [line for line in log_lines(self.home.log) if line.get("event") == event]
@@ -213,6 +218,11 @@ def address_of(stdout: IO[str]) -> str | None:
         if line.startswith("Sightgate is at "):
             return line.split()[3]
     return None
+
+
+def new_sign() -> str:
+    """Return the name of a sign that nobody has given yet."""
+    return f"sign-{secrets.token_hex(8)}"
 
 
 def make_home(folder: Path, *plugins: str, **settings: object) -> Home:

@@ -1,7 +1,9 @@
 """Plugins whose worker does not stay: it ends after it was loaded, cannot be loaded yet, or ends after an answer."""
 
 import os
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,12 @@ class Steady:
 
 
 class Fleeting(Steady):
-    """Lives for a moment."""
+    """Lives for a moment after its worker is ready."""
 
     name = "fleeting"
 
     def load(self) -> None:
-        threading.Timer(0.05, os._exit, (7,)).start()
+        threading.Thread(target=_leave_when_idle).start()
 
 
 class Wanting(Steady):
@@ -55,3 +57,13 @@ class Protocol(Steady):
             except OSError:
                 continue
         threading.Event().wait(60)
+
+
+def _leave_when_idle() -> None:
+    """End the process once its worker waits for a call: how long it takes until then, no time tells."""
+    main = threading.main_thread().ident
+    assert main is not None
+    while sys._current_frames()[main].f_code.co_name != "_receive":
+        time.sleep(0.001)
+    time.sleep(0.05)
+    os._exit(7)
