@@ -95,7 +95,7 @@ class Sightgate:
         self.lock.acquire(address)
         try:
             remove_tree(self.settings.data_dir / "scratch")  # of a server that was killed
-            await self.store.start()
+            await self.open_storage()
             await self.plugins.discover(only)
             if dispatch:
                 await self.job_execution.start()
@@ -106,6 +106,12 @@ class Sightgate:
             await self.stop()
             raise
         log.info("started", plugins=len(self.registry.list_plugins()), address=address)
+
+    async def open_storage(self) -> None:
+        """Open the store. Where jobs have inputs, their place is expected to be there. Raises StorageError."""
+        await self.store.start()
+        if await self.store.has_inputs():
+            self.blobs.expect()
 
     async def stop(self) -> None:
         """Let running jobs end within the drain time, end the workers, flush the store."""

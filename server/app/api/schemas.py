@@ -230,8 +230,9 @@ class JobAttempt(BaseModel):
     started_at: str
     ended_at: str | None
     outcome: Literal["SUCCESS", "FAILED", "CANCELLED", "interrupted", "retried", "handed_back"] | None = Field(
-        description="null while it runs. interrupted: its server died; handed_back: its server stopped, its plugin "
-        "rested, or, if there is an error_code, its server could not run the plugin and left the job to others."
+        description="null while it runs. interrupted: its server died or could not read its input; handed_back: its "
+        "server stopped, its plugin rested, or, if there is an error_code, its server could not run the plugin and "
+        "left the job to others."
     )
     error_code: str | None
 

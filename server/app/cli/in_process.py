@@ -39,7 +39,7 @@ async def with_jobs(settings: Settings) -> AsyncIterator[Backend]:
     gate = _build(settings)
     gate.lock.acquire()
     try:
-        await gate.store.start()
+        await gate.open_storage()
         try:
             yield InProcess(gate)
         finally:

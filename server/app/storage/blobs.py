@@ -1,15 +1,19 @@
 """Inputs and large results, each under the SHA-256 of its bytes: in a folder, or in an S3-compatible store."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from app.storage.errors import StorageError
 from app.storage.folder_blobs import FolderBlobs
 
 S3_SCHEME = "s3://"
 TIMEOUT_S = 10.0
 _ASKED_AT_ONCE = 500
+_TRY_OUT_S = 10.0
 
 
 class Blobs(Protocol):
@@ -27,7 +31,10 @@ class Blobs(Protocol):
         ...
 
     async def get(self, digest: str) -> bytes:
-        """Return what was put. Raises `BlobMissing`, `BlobCorrupt`, and `ValueError` for what is no digest."""
+        """Return what was put. Raises `BlobMissing`, `BlobCorrupt`, and `ValueError` for what is no digest.
+
+        `BlobMissing` only where the place itself is there: a folder or bucket that has gone is a `StorageError`.
+        """
         ...
 
     async def delete(self, digest: str, unless_put_since: datetime | None = None) -> bool:
@@ -39,6 +46,10 @@ class Blobs(Protocol):
 
     def older_than(self, moment: datetime) -> AsyncIterator[str]:
         """Yield the digests of the blobs that were last put before ``moment``."""
+        ...
+
+    def expect(self) -> None:
+        """Blobs were put here before: where the place is not there, it is missed, and never made anew."""
         ...
 
     async def check(self) -> str | None:
@@ -61,6 +72,25 @@ def open_blobs(place: Path | str, timeout_s: float = TIMEOUT_S) -> Blobs:
 
         return S3Blobs.of_url(place, timeout_s)
     return FolderBlobs(Path(place))
+
+
+async def try_out(blobs: Blobs) -> str | None:
+    """Return why the place does not work now, None if it does: something new is stored, read and removed."""
+    if (trouble := await blobs.check()) is not None:
+        return trouble
+    data = os.urandom(32)
+    try:
+        async with asyncio.timeout(_TRY_OUT_S):
+            digest = await blobs.put(data)
+            try:
+                await blobs.get(digest)
+            finally:
+                await blobs.delete(digest)
+    except TimeoutError:
+        return "the blob store does not answer"
+    except StorageError as failure:
+        return str(failure)
+    return None
 
 
 Unreferenced = Callable[[Collection[str]], Awaitable[frozenset[str]]]

@@ -42,6 +42,7 @@ _WRITERS = 2
 _PACK_BYTES = 32 * 1024 * 1024
 _LISTED_AT_ONCE = 1000
 _CHECK_S = 5.0
+_NOT_THERE = "the folder of the blobs is not there"
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class FolderBlobs:
         self._waiting: deque[_Put] = deque()
         self._writing: set[asyncio.Future[None]] = set()
         self._refused_bytes: int | None = None
+        self._expected = False
         self._ready = False
         self._closed = False
 
@@ -102,6 +104,10 @@ class FolderBlobs:
         while chunk := await self._on_a_thread(lambda: list(itertools.islice(listing, _LISTED_AT_ONCE))):
             for digest in chunk:
                 yield digest
+
+    def expect(self) -> None:
+        """Blobs were put here before: a folder that is not there is not made, but missed."""
+        self._expected = True
 
     async def check(self) -> str | None:
         """Return why blobs cannot be stored now, None if they can. Writes only if the disk refused something before."""
@@ -170,9 +176,9 @@ class FolderBlobs:
             for put, digest in zip(group, digests, strict=True):
                 if not put.done.done():  # its caller may have left
                     put.done.set_result(digest)
-        except OSError as failure:
+        except (OSError, StorageError) as failure:
             self._refused_bytes = sum(map(len, blobs))
-            _fail(group, from_os(failure))
+            _fail(group, failure if isinstance(failure, StorageError) else from_os(failure))
         finally:
             _fail(group, StorageClosed())
 
@@ -238,10 +244,21 @@ class FolderBlobs:
             try:
                 data = _proven(self._file_of_its_own(digest).read_bytes(), digest)
             except FileNotFoundError as missing:
+                self._miss()
                 raise BlobMissing from missing
         if data is None:
             raise BlobCorrupt
         return data
+
+    def _miss(self) -> None:
+        """Raise StorageError if it is not a blob that is missing, but the whole folder: moved away, or not mounted."""
+        if not self._is_there():
+            self._refused_bytes = 0
+            raise StorageError(_NOT_THERE)
+
+    def _is_there(self) -> bool:
+        # An empty folder is what a mount leaves behind.
+        return self._named.is_dir() or any(self._folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]"))
 
     def _delete(self, file: Path, digest: str, unless_put_since: float | None) -> bool:
         with _held(file) as pack:
@@ -276,6 +293,8 @@ class FolderBlobs:
         """Make the folders, durably, once in the life of this object."""
         if self._ready:
             return
+        if self._expected:
+            self._miss()
         for folder in (self._incoming, self._named):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sync(self._folder)

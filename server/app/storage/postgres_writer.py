@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 from app.storage.errors import (
     OutcomeUnknown,
@@ -23,6 +23,7 @@ from app.storage.errors import (
     StorageLocked,
     StorageReadOnly,
 )
+from app.storage.kept_operations import AGAIN_S, KeptOperations
 from app.storage.lost_records import LostRecords
 from app.storage.operations import Operation
 from app.storage.postgres_session import PostgresSession
@@ -31,8 +32,6 @@ from app.storage.transactions import Plan, run_group
 
 # More are left to the next transaction: none is so long that a database which works looks like one that hangs.
 _MOST_TOGETHER = 1_000
-# What is kept while the database takes nothing is tried again this often.
-_KEPT_REST_S = 0.5
 # The database's own state, whatever was asked of it.
 _PASSING = (StorageAway, StorageFailing, StorageFull, StorageLocked, StorageReadOnly)
 
@@ -60,10 +59,7 @@ class PostgresWriter:
         self._linger_s = linger_s
         self._max_backlog = max_backlog
         self._queue: deque[Operation] = deque()
-        # What nobody awaits and could not be stored yet, in the order in which it came. What is awaited overtakes it.
-        self._kept: deque[Operation] = deque()
-        self._kept_together = 1
-        self._kept_again_at = 0.0
+        self._kept = KeptOperations(_MOST_TOGETHER)
         self._losses = LostRecords()
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -145,7 +141,7 @@ class PostgresWriter:
             operations = self._take(closing)
             self._busy = True
             works = bool(operations) and await self._commit(operations)
-            if self._kept and (works or time.monotonic() >= self._kept_again_at):
+            if self._kept and (works or self._kept.due):
                 await self._commit_kept()
             self._busy = False
             if closing and not self._queue:
@@ -154,7 +150,7 @@ class PostgresWriter:
     async def _wait(self) -> None:
         """Wait for work, which may be to try again what was kept, and a little for more to do together."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_KEPT_REST_S if self._kept else None):
+            async with asyncio.timeout(AGAIN_S if self._kept else None):
                 await self._work.wait()
         if self._linger_s and not self._hurry.is_set():
             with contextlib.suppress(TimeoutError):
@@ -164,33 +160,21 @@ class PostgresWriter:
         self._work.clear()
 
     def _take(self, closing: bool) -> list[Operation]:
-        """Return what to do now. Behind what is kept, more is kept: an end must not come before its beginning."""
+        """Return what to do now: all, in its order, when this is the last chance."""
         if closing:
-            self._queue.extendleft(reversed(self._kept))
-            self._kept.clear()
+            self._queue.extendleft(reversed(self._kept.take_all()))
         operations = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_TOGETHER))]
         if self._queue:
             self._hurry.set()
             self._work.set()
-        if not self._kept:
-            return operations
-        self._kept += [operation for operation in operations if operation.waiter is None]
-        return [operation for operation in operations if operation.waiter is not None]
+        return self._kept.hold_back(operations)
 
     async def _commit_kept(self) -> None:
-        """Try what was kept: the oldest alone, and the others when that could be stored."""
-        count = min(len(self._kept), self._kept_together)
-        operations = [self._kept.popleft() for _ in range(count)]
-        rest, self._kept = self._kept, deque()
-        await self._commit(operations)
-        failed = bool(self._kept)
-        self._kept += rest
-        self._kept_together = 1 if failed else _MOST_TOGETHER
-        self._kept_again_at = time.monotonic() + _KEPT_REST_S if failed else 0.0
-        if not failed:
+        await self._commit(self._kept.take(), again=True)
+        if self._kept.tried():
             self._work.set()
 
-    async def _commit(self, operations: list[Operation]) -> bool:
+    async def _commit(self, operations: list[Operation], *, again: bool = False) -> bool:
         """Do them together, or each for itself, and tell what came of each. Return whether any was done."""
         try:
             await self._session.run(run_group(operations, self._plan))
@@ -199,34 +183,24 @@ class PostgresWriter:
             for operation in operations:
                 operation.failure = operation.failure or StorageError("the store met a fault of its own")
         works = any(operation.failure is None for operation in operations)
-        self._tell(operations)
+        self._tell(operations, again=again)
         return works
 
-    def _tell(self, operations: Sequence[Operation]) -> None:
-        kept: list[Operation] = []
-        lost: list[Exception] = []
+    def _tell(self, operations: Sequence[Operation], *, again: bool = False) -> None:
         for operation in operations:
             if operation.waiter is not None:
                 _resolve(operation)
-            elif operation.failure is not None:
-                # What comes after one that is kept may have failed for its want: the end of a job that is not there.
-                if kept or self._may_wait(operation.failure):
-                    kept.append(operation)
-                else:
-                    lost.append(operation.failure)
-        for operation in kept:
-            operation.failure = None
-        self._kept += kept
+        lost = self._kept.keep(operations, partial(self._may_wait, again), again=again)
         if lost:
             self._losses.add(len(lost), lost[0])
 
-    def _may_wait(self, failure: Exception) -> bool:
+    def _may_wait(self, again: bool, failure: Exception) -> bool:
         """Return whether what nobody awaits is kept until the database takes it."""
         passing = isinstance(failure, _PASSING) and not isinstance(failure, OutcomeUnknown)
-        return passing and not self._closing and not self._has_backlog()
+        return passing and not self._closing and (again or not self._has_backlog())
 
     def _refuse_rest(self) -> None:
-        rest, self._queue, self._kept = [*self._kept, *self._queue], deque(), deque()
+        rest, self._queue = [*self._kept.take_all(), *self._queue], deque()
         for operation in rest:
             operation.failure = StorageClosed()
         self._tell(rest)

@@ -111,8 +111,9 @@ class Attempt:
     """One time that a durable job ran. ``server`` is the `JobStore.server_id` of who ran it.
 
     ``outcome`` is None while it runs; then SUCCESS, FAILED or CANCELLED, when the job ended with it; "retried" when it
-    failed and the job waits again; "interrupted" when its server died; "handed_back" when its server stopped, its
-    plugin rested, or its server could not run the plugin and left the job to others, which its error code tells then.
+    failed and the job waits again; "interrupted" when its server died or could not read its input; "handed_back" when
+    its server stopped, its plugin rested, or its server could not run the plugin and left the job to others, which its
+    error code tells then.
     """
 
     job_id: str

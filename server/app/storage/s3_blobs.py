@@ -109,7 +109,12 @@ class S3Blobs:
     async def get(self, digest: str) -> bytes:
         """Return what was put. Raises `BlobMissing`, `BlobCorrupt`, and `ValueError` for what is no digest."""
         _check(digest)
-        data = await self._ask(lambda limit: self._read(digest, limit), self._timeout_s)
+        try:
+            data = await self._ask(lambda limit: self._read(digest, limit), self._timeout_s)
+        except BlobMissing:
+            # Of a bucket that is not there the library says the same; a listing tells them apart.
+            await self._ask(lambda _: anext(self._store.list(chunk_size=1), None), self._timeout_s)
+            raise
         if await asyncio.to_thread(_digest_of, data) != digest:
             raise BlobCorrupt
         return data
@@ -133,6 +138,9 @@ class S3Blobs:
             for found in chunk:
                 if _DIGEST.fullmatch(found["path"]) and found["last_modified"] < moment:
                     yield found["path"]
+
+    def expect(self) -> None:
+        """Nothing to do: a bucket is never made."""
 
     async def check(self) -> str | None:
         """Return why blobs cannot be reached now, None if they can. Within seconds, whatever the store does."""

@@ -221,6 +221,9 @@ class SqlJobStore(ABC):
         # Without settling: they were stored when `add` returned, and a job that is to run should not wait for a commit.
         return [JobInput(*row) for row in await self._rows(statements.SELECT_INPUTS, wanted_id=job_id)]
 
+    async def has_inputs(self) -> bool:
+        return bool(await self._rows(statements.SELECT_ANY_INPUT))
+
     async def needs(self, job_id: str) -> Sequence[str]:
         return [row[0] for row in await self._rows(statements.SELECT_NEEDS, wanted_id=job_id)]
 

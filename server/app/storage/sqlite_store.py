@@ -4,7 +4,7 @@ All writing is done by one thread, in groups (`writer`): one transaction for all
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -86,6 +86,10 @@ class SqliteJobStore(SqlJobStore):
     def lost_records(self) -> int:
         """How many calls of `record` and `record_end` came to nothing; each was logged."""
         return self._writer.lost
+
+    async def unreferenced(self, digests: Collection[str]) -> frozenset[str]:
+        """Return those that nothing names; none while rows are kept, since those may name any of them."""
+        return frozenset() if self._writer.keeps else await super().unreferenced(digests)
 
     def listen(self, on_change: Listener) -> None:
         """Nobody else works on the file, so there is nothing to hear."""

@@ -203,6 +203,9 @@ class JobStore(Protocol):
     async def inputs(self, job_id: str) -> Sequence[JobInput]:
         """Return the job's inputs in the order in which they were added."""
 
+    async def has_inputs(self) -> bool:
+        """Return whether any job names an input: the place of the blobs was in use before."""
+
     async def needs(self, job_id: str) -> Sequence[str]:
         """Return the ids of the jobs that it needs, or needed."""
 

@@ -32,7 +32,7 @@ def test_a_full_disk_loses_no_accepted_job_and_refuses_what_it_cannot_keep(disk:
         for answer in refused:
             assert_error(answer, 503, "storage_unavailable")
         eventually(lambda: not is_ready(server), "server that says it is not ready")
-        # Who waits for the answer gets it: nothing of it must be kept.
+        # Who waits for the answer gets it: nothing of it must be stored yet.
         assert server.result("echo")["bytes"] == len(PNG)
         eventually(lambda: not server.row("slow")["in_flight"], "end of the job that ran")
         ballast.unlink()
@@ -43,6 +43,7 @@ def test_a_full_disk_loses_no_accepted_job_and_refuses_what_it_cannot_keep(disk:
         assert [job["status"] for job in ended] == ["SUCCESS"] * 4
         assert [job["result"]["tag"] for job in ended] == [0, 1, 2, "late"]
         assert len(server.jobs(plugin="slow")) == 4
+        eventually(lambda: [job["status"] for job in server.jobs(plugin="echo")] == ["SUCCESS"], "row of the call")
         assert server.http.get("/v1/jobs", params={"plugin": "slow", "limit": 500}).status_code == 200
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from support.s3_server import BUCKET, CREDENTIALS, S3Server, s3_server
 
-from app.storage.blobs import Blobs, collect_garbage, open_blobs
-from app.storage.errors import BlobMissing, StorageClosed, StorageError
+from app.storage.blobs import Blobs, collect_garbage, open_blobs, try_out
+from app.storage.errors import BlobLost, BlobMissing, StorageClosed, StorageError
 
 LATER = timedelta(hours=1)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -149,7 +149,18 @@ async def test_a_bucket_that_is_not_there_is_a_failure_of_the_storage(
     store = open_blobs(f"s3://other?endpoint={s3.endpoint}")
     with pytest.raises(StorageError, match="no such bucket"):
         await store.put(b"x")
+    with pytest.raises(StorageError) as unread:
+        await store.get("a" * 64)
+    assert not isinstance(unread.value, BlobLost)
+    assert await try_out(store) is not None
     await store.close()
+
+
+async def test_a_place_is_tried_out_and_left_as_it_was(blobs: Blobs) -> None:
+    digest = await blobs.put(b"x")
+    blobs.expect()
+    assert await try_out(blobs) is None
+    assert await _digests(blobs, LATEST) == {digest}
 
 
 SILENT = "does not answer"

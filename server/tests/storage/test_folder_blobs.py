@@ -223,6 +223,26 @@ async def test_a_folder_that_was_taken_away_is_told_until_it_is_back(blobs: Fold
     assert await blobs.get(await blobs.put(b"second")) == b"second"
 
 
+@pytest.mark.parametrize("left", ["nothing", "a mount point"])
+async def test_a_folder_that_is_not_there_is_no_lost_blob_and_is_not_made_anew_where_it_is_expected(
+    folder: Path, left: str
+) -> None:
+    if left == "a mount point":
+        folder.mkdir(parents=True)
+    blobs = FolderBlobs(folder)
+    blobs.expect()
+    for question in (blobs.get("a" * 64), blobs.put(b"x"), blobs.put_many([b"x", b"y"])):
+        with pytest.raises(StorageError, match="the folder of the blobs is not there"):
+            await question
+    assert await blobs.check() is not None
+    assert list(folder.glob("*")) == []
+    (folder / "named").mkdir(parents=True)
+    with pytest.raises(BlobMissing):
+        await blobs.get("a" * 64)
+    assert await blobs.get(await blobs.put(b"x")) == b"x"
+    await blobs.close()
+
+
 async def test_of_a_batch_that_has_no_room_nothing_is_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", mib=8) as disk:
         blobs = FolderBlobs(disk / "blobs")

@@ -1,6 +1,7 @@
 """What the disk and other processes can do to the store. Every failure is a real one."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import subprocess
@@ -9,18 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.stores import add, claim
+from support.stores import add, claim, ended
 
 from app.governance.job_lifecycle import JobStatus
 from app.storage import errors
-from app.storage.records import Job
+from app.storage.records import Job, JobFilter
 from app.storage.sqlite_store import SqliteJobStore
 
 Make = Callable[..., Job]
 
 
 async def test_a_database_that_another_process_holds_fails_clearly_and_recovers(
-    database: Path, waiting: Make, running: Make, caplog: pytest.LogCaptureFixture
+    database: Path, waiting: Make, running: Make
 ) -> None:
     async with await SqliteJobStore.open(database, busy_timeout_s=0.05) as store:
         other = sqlite3.connect(database, isolation_level=None)
@@ -28,20 +29,50 @@ async def test_a_database_that_another_process_holds_fails_clearly_and_recovers(
         with pytest.raises(errors.StorageLocked):
             await add(store, waiting())
         assert await store.check() == "Another process holds the database"
-        lost = running()
-        with caplog.at_level(logging.ERROR):
-            store.record(lost)
-            assert await store.check() is not None
-        assert store.lost_records == 1
-        assert "1 records were not stored" in caplog.text
-        assert await store.waiting() == []  # reading goes on
+        calls = [running() for _ in range(3)]
+        for call in calls:
+            store.record(call)
+        assert await store.check() is not None
+        store.record_end(ended(calls[1].id))
+        store.record_end(ended(calls[0].id))
+        assert await store.check() is not None
+        # Reading goes on, and knows nothing of what is kept.
+        assert await store.get(calls[0].id) is None
+        assert await store.waiting() == []
+        # Nor does anybody know what that names.
+        assert await store.unreferenced(["ab" * 32]) == frozenset()
         other.execute("ROLLBACK")
         other.close()
         assert await store.check() is None
+        store.record_end(ended(calls[2].id))
         job = waiting()
         await add(store, job)
         assert await store.get(job.id) == job
-        assert await store.get(lost.id) is None
+        async with asyncio.timeout(60):
+            while len((await store.list(JobFilter(status=JobStatus.SUCCESS))).jobs) < len(calls):
+                await asyncio.sleep(0.01)
+        assert store.lost_records == 0
+        assert await store.unreferenced(["ab" * 32]) == {"ab" * 32}
+
+
+async def test_what_is_kept_is_tried_once_more_at_the_end_and_is_lost_if_that_is_in_vain(
+    database: Path, running: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        for held in (False, True):
+            call = running()
+            store = await SqliteJobStore.open(database, busy_timeout_s=0.05)
+            other.execute("BEGIN IMMEDIATE")
+            store.record(call)
+            assert await store.check() is not None
+            if not held:
+                other.execute("ROLLBACK")
+            with caplog.at_level(logging.ERROR):
+                await store.close()
+            assert store.lost_records == held
+            assert other.execute("SELECT count(*) FROM jobs WHERE id = ?", (call.id,)).fetchone() == (not held,)
+    assert "1 records were not stored" in caplog.text
 
 
 async def test_a_backlog_that_is_full_refuses_and_counts(database: Path, waiting: Make, running: Make) -> None:

@@ -1,5 +1,8 @@
 import asyncio
+import contextlib
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -7,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.storage.errors import StorageClosed, StorageError
+from app.storage.errors import StorageBacklog, StorageClosed, StorageError
 from app.storage.job_writes import Unit, plan
+from app.storage.kept_operations import AGAIN_S
 from app.storage.operations import Ask, Operation
 from app.storage.sqlite import Durability, connect_writer
 from app.storage.statement import Query, RawSql, Steps
@@ -124,6 +128,75 @@ async def test_a_fault_in_planning_fails_its_group_and_the_thread_lives(start: S
     with pytest.raises(StorageError, match="fault of its own"):
         await writer.call(Ask(doing(lambda: 1)))
     assert await writer.call(Ask(doing(lambda: 2))) == 2
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.01)
+
+
+@contextlib.contextmanager
+def locked(file: Path, _connection: sqlite3.Connection) -> Iterator[None]:
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextlib.contextmanager
+def full(_file: Path, connection: sqlite3.Connection) -> Iterator[None]:
+    (most,) = connection.execute("PRAGMA max_page_count").fetchone()
+    connection.execute("PRAGMA max_page_count = 1")  # it may not grow
+    yield
+    connection.execute(f"PRAGMA max_page_count = {most}")
+
+
+@contextlib.contextmanager
+def read_only(_file: Path, connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("PRAGMA query_only = ON")
+    yield
+    connection.execute("PRAGMA query_only = OFF")
+
+
+@pytest.mark.parametrize("taking_nothing", [locked, full, read_only])
+async def test_what_nobody_awaits_is_kept_in_its_order_while_the_database_takes_nothing(
+    tmp_path: Path, taking_nothing: Callable[..., contextlib.AbstractContextManager[None]]
+) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def connect() -> sqlite3.Connection:
+        opened.append(sqlite3.connect(file, timeout=0.05, isolation_level=None, check_same_thread=False))
+        return opened[0]
+
+    def insert(number: int) -> Ask:
+        return Ask(lambda: sql(f"INSERT INTO t VALUES ({number}, zeroblob(5000))"))
+
+    file = tmp_path / "x.db"
+    writer = GroupCommitWriter(connect, PLAN, durability=Durability.NORMAL, linger_s=0, max_backlog=12)
+    writer.start()
+    await writer.call(Ask(lambda: sql("CREATE TABLE t (number, filling)")))
+    with taking_nothing(file, opened[0]):
+        writer.put(insert(0))
+        with pytest.raises(StorageError):
+            await writer.call(insert(99))
+        assert writer.keeps
+        await until(writer.idle)  # nobody who reads waits for it
+        for number in range(1, 15):
+            writer.put(insert(number))
+        with pytest.raises(StorageBacklog):
+            await writer.call(insert(99), sheddable=True)
+        lost = writer.lost
+        assert lost > 0  # beyond the bound
+        await asyncio.sleep(1.5 * AGAIN_S)
+        assert writer.lost == lost  # what is kept is tried again, and stays
+    writer.put(Ask(lambda: sql("INSERT INTO nowhere VALUES (1)")))  # refused, or lost by itself
+    await until(lambda: writer.idle() and not writer.keeps)
+    stored: Any = await writer.call(Ask(lambda: sql("SELECT number FROM t")))
+    assert stored == sorted(stored)
+    assert len(stored) >= 12
+    assert len(stored) + writer.lost == 15 + 1
+    writer.stop()
 
 
 async def test_an_operation_that_breaks_the_transaction_does_not_spoil_the_next(start: Start) -> None:

@@ -774,7 +774,7 @@ export interface components {
             ended_at: string | null;
             /**
              * Outcome
-             * @description null while it runs. interrupted: its server died; handed_back: its server stopped, its plugin rested, or, if there is an error_code, its server could not run the plugin and left the job to others.
+             * @description null while it runs. interrupted: its server died or could not read its input; handed_back: its server stopped, its plugin rested, or, if there is an error_code, its server could not run the plugin and left the job to others.
              */
             outcome: ("SUCCESS" | "FAILED" | "CANCELLED" | "interrupted" | "retried" | "handed_back") | null;
             /** Error Code */

@@ -67,7 +67,8 @@ class JobDispatcher:
         # When the next waiting job may run or has waited too long, as far as is known. The past: look at once.
         self._due: datetime | None = datetime.min.replace(tzinfo=UTC)
         self._expired_at = 0.0
-        self._waiting_for_seats = False
+        # A seat may become free, or inputs be readable again, and nobody says so.
+        self._looks_again = False
         # More waits than there is room for: new jobs must not go before others of a higher priority, or older ones.
         self._crowded = False
         # Plugins of jobs that may run at once: there is no need to look for those. Of jobs that are being stored here,
@@ -143,10 +144,11 @@ class JobDispatcher:
         if self._is_due():
             await self._expire()
         room = max(0, self._rules.at_once - self._runs.uncalled)  # jobs that are waited for are begun beyond it
-        if self._runs.unsettled >= MOST_UNSETTLED:
+        readable = await self._runs.can_read()
+        if self._runs.unsettled >= MOST_UNSETTLED or not readable:
             room = 0
         waiting = await self._find_waiting(room)
-        self._waiting_for_seats = bool(waiting)
+        self._looks_again = bool(waiting) or not readable
         wanted: dict[str, int] = {}
         for plugin in waiting:
             if self._store.shared and not self._plugins.can_run(plugin):
@@ -196,7 +198,7 @@ class JobDispatcher:
         """Sleep until woken, or until the time of a job has come."""
         if self._wake.is_set() or self._stopping:
             return
-        rest_s = LOOK_AGAIN_S if self._waiting_for_seats or self._store.shared else None
+        rest_s = LOOK_AGAIN_S if self._looks_again or self._store.shared else None
         if self._due is not None:
             until_due = min(max(DUE_AGAIN_S, (self._due - datetime.now(UTC)).total_seconds()), CLOCK_AGAIN_S)
             rest_s = until_due if rest_s is None else min(rest_s, until_due)

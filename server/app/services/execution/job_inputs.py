@@ -1,14 +1,24 @@
 """The inputs of durable jobs: into the blob store when a job is accepted, out of it when it runs."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from app.services.execution.recent_inputs import RecentInput, RecentInputs
 from app.services.job_management_service import IMAGE_ROLE
-from app.storage.blobs import Blobs
-from app.storage.errors import BlobMissing
+from app.storage.blobs import Blobs, try_out
+from app.storage.errors import BlobMissing, StorageError
+from app.storage.reachability import Reachability
 from app.storage.records import Job, JobInput
 from app.storage.store import JobStore
+
+
+class InputUnreadable(Exception):
+    """The blob of a job's input could not be read; ``cause`` says why. The job store itself answered."""
+
+    def __init__(self, cause: StorageError) -> None:
+        self.cause = cause
+        super().__init__(str(cause))
 
 
 class JobInputs:
@@ -18,6 +28,7 @@ class JobInputs:
         self._store = store
         self._blobs = blobs
         self._recent = RecentInputs()
+        self._place = Reachability(partial(try_out, blobs))
 
     async def keep(self, payload: Mapping[str, Any]) -> JobInput:
         """Store a payload's image; return the row that names it."""
@@ -47,15 +58,22 @@ class JobInputs:
             await self._blobs.put(await self._blobs.get(one.blob))
 
     async def payload_of(self, job: Job) -> dict[str, Any]:
-        """Return the payload that the job was accepted with."""
+        """Return the payload that the job was accepted with. Raises InputUnreadable."""
         recent = self._recent.take(job.id)
         if recent is not None:
             return {"image": recent.image, "mime_type": recent.media_type, "options": dict(job.options)}
         for kept in await self._store.inputs(job.id):
             if kept.role == IMAGE_ROLE:
-                data = await self._blobs.get(kept.blob)
+                try:
+                    data = await self._blobs.get(kept.blob)
+                except StorageError as failure:
+                    raise InputUnreadable(failure) from failure
                 return {"image": data, "mime_type": kept.media_type, "options": dict(job.options)}
-        raise BlobMissing
+        raise InputUnreadable(BlobMissing())
+
+    async def trouble(self) -> str | None:
+        """Return why the place of the blobs does not work now, None if it does. All who ask at once share one look."""
+        return await self._place.trouble()
 
 
 def _image_of(payload: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Protocol
 
@@ -15,14 +15,14 @@ import structlog
 from app.governance.execution_context import ExecutionContext, set_current_execution
 from app.governance.job_lifecycle import IllegalTransition, JobStatus
 from app.services.execution.call_context import context_of
-from app.services.execution.job_inputs import JobInputs
+from app.services.execution.job_inputs import InputUnreadable, JobInputs
 from app.services.execution.job_outcome import JobOutcome, answered_call, as_ended, ended_call, faulty
 from app.services.execution.next_attempt import NextAttempt
 from app.services.execution.plugin_execution_service import PluginExecutionService
-from app.services.execution.storage_rest import StorageRest
+from app.services.execution.unreadable_inputs import UNREAD, ReadLater, UnreadableInputs
 from app.services.job_events import JobEvents
 from app.services.job_results import JobResults
-from app.storage.errors import BlobLost, JobMissing, LeaseLost, NotStorable, StorageError
+from app.storage.errors import JobMissing, LeaseLost, NotStorable, StorageError
 from app.storage.records import Change, Job, JobEnd, Released
 from app.storage.store import JobStore
 
@@ -89,7 +89,7 @@ class JobRuns:
         self._on_ran = on_ran
         self._on_ended = on_ended
         self._next_attempt = NextAttempt(store, plugins)
-        self._storage_rest = StorageRest()
+        self._unreadable = UnreadableInputs(store, inputs)
         self._runs: dict[str, Run] = {}
         self._last: dict[str, Run] = {}
         self._loading: Counter[str] = Counter()
@@ -122,6 +122,10 @@ class JobRuns:
     def loading(self, plugin: str) -> int:
         """Return how many jobs of a plugin have been claimed and are not in its queue yet."""
         return self._loading[plugin]
+
+    async def can_read(self) -> bool:
+        """Return whether the inputs of jobs can be read here, as far as is known."""
+        return await self._unreadable.can_read()
 
     @property
     def uncalled(self) -> int:
@@ -194,11 +198,6 @@ class JobRuns:
                 run.settling = True
                 self._leave_desk(run)
             return await self._settle(run, outcome)
-        except StorageError as failed:  # its input cannot be read now: the disk or the network is away
-            log.error("a job cannot be run now", job=job.id, reason=str(failed))
-            again_at = datetime.now(UTC) + timedelta(seconds=self._storage_rest.failed())
-            await self._put_back(run, "interrupted", "storage_unavailable", again_at)
-            return None
         except Exception as fault:  # the dispatcher's boundary: a fault of ours in one job must not stop the others
             log.exception("a job could not be run", job=job.id)
             return await self._end(run, faulty(job, fault))
@@ -210,7 +209,7 @@ class JobRuns:
             self._events.forget(job.id)
             self._on_room()
 
-    async def _attempt(self, run: Run, before: Run | None) -> JobOutcome:
+    async def _attempt(self, run: Run, before: Run | None) -> JobOutcome | ReadLater:
         """Call the plugin. What ends the run from outside ends here, with the worker gone."""
         job = run.job
         if job.cancel_requested or run.fate is not None:
@@ -218,10 +217,14 @@ class JobRuns:
         try:
             try:
                 payload = await self._inputs.payload_of(job)
-                self._storage_rest.over()
-            except BlobLost as lost:
-                log.error("a job's input is lost", job=job.id, reason=str(lost))
-                return faulty(job, lost)
+            except StorageError as failed:  # the job store did not tell where it lies
+                return self._unreadable.away(job, failed)
+            except InputUnreadable as unread:
+                later = await self._unreadable.after(job, unread)
+                if later is not None:
+                    return later
+                log.error("a job's input is lost", job=job.id, reason=str(unread))
+                return faulty(job, unread.cause)
             if before is not None:  # inputs are read side by side; calls are made in the order of the claims
                 await before.at_its_desk.wait()
             self._sit_down(run)
@@ -248,9 +251,12 @@ class JobRuns:
         self._uncalled -= 1
         self._on_room()
 
-    async def _settle(self, run: Run, outcome: JobOutcome) -> JobOutcome | None:
+    async def _settle(self, run: Run, outcome: JobOutcome | ReadLater) -> JobOutcome | None:
         """Write down what became of the attempt: the job's end, or that it waits again."""
         if run.fate is Fate.LOST:
+            return None
+        if isinstance(outcome, ReadLater):
+            await self._put_back(run, UNREAD, outcome.code, outcome.not_before)
             return None
         code = outcome.code
         if code == "cancelled" and run.fate is not Fate.CANCEL and not run.job.cancel_requested:
