@@ -3,10 +3,12 @@
 import os
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 _COUNTER_BITS = 42
 _RANDOM_BYTES = 10
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class _Uuid7:
@@ -57,5 +59,6 @@ def new_job_id() -> str:
 
 def least_id(moment: datetime) -> str:
     """Return what no id made at ``moment`` or later is less than, nor any made before (to the millisecond) at least."""
-    milliseconds = -int(-moment.timestamp() * 1000 // 1)
+    # Whole numbers: as a float, a moment of whole milliseconds may lie a little after itself.
+    milliseconds = -((_BEGINNING - moment) // _MILLISECOND)
     return f"{max(0, min(milliseconds, (1 << 48) - 1)):012x}".ljust(32, "0")

@@ -104,7 +104,8 @@ def resolve(filter_: JobFilter) -> Steps[Wanted | None]:
     shape = Shape(tuple(parameters), filter_.durable)
     bounds = {}
     if filter_.since is not None:
-        bounds["least"] = least_id(filter_.since)
+        # An id tells no more than its millisecond: what was made in the same one may have been made since.
+        bounds["least"] = least_id(filter_.since.replace(microsecond=filter_.since.microsecond // 1000 * 1000))
     if filter_.until is not None:
         bounds["below"] = least_id(filter_.until)
     shape = shape._replace(bounds=tuple(bounds))

@@ -1,8 +1,8 @@
 """An installation that fails leaves everything as it was, and says in one line why."""
 
-import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,23 +158,20 @@ def test_there_is_no_rollback_and_no_removal_of_what_is_not_there(place: Place):
 
 
 def test_a_server_that_cannot_take_it_up_keeps_what_it_has(tmp_path: Path):
-    place = make_place(tmp_path, start_timeout_s=5)
+    place = make_place(tmp_path)
     place.install(WARM)
-    slow = "import time\nclass Tint:\n name = 'warm'\n def load(self): time.sleep(8)\n"
+    slow = "import time\nclass Tint:\n name = 'warm'\n def load(self): time.sleep(10)\n"
     slow += " def run(self, payload): return {{'version': '2.0'}}\n"
     write_all(place.wheels, tint("warm", "2.0", "2.0", slow))
-    patient = make_place(tmp_path / "patient")
-    with running(place.home) as server:
+    # The command has patience with it, the server has not, but as much as the former version needs on a busy machine.
+    hasty = replace(place.home, settings={**place.home.settings, "SIGHTGATE_START_TIMEOUT_S": "8"})
+    with running(hasty) as server:
         before = place.state()
-        variables = {**place.variables(), "SIGHTGATE_START_TIMEOUT_S": "60"}
-        command = [str(SIGHTGATE), "plugins", "upgrade", WARM, "--wheels", str(place.wheels)]
-        ended = subprocess.run(command, env=variables, capture_output=True, text=True)
-        assert ended.returncode == 1
-        assert "the running server refused: " in ended.stderr
-        assert "it was not ready within 5 s" in ended.stderr
+        line = place.plugins("upgrade", WARM, "--wheels", place.wheels).line
+        assert "the running server refused: " in line
+        assert "it was not ready within 8 s" in line
         assert place.state() == before
         assert server.result("warm")["version"] == "1.0"
-    shutil.rmtree(patient.home.folder)
 
 
 def test_an_installation_that_is_killed_leaves_nothing_in_use_and_the_next_one_cleans_up(place: Place):

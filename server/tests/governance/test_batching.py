@@ -24,8 +24,17 @@ def batching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer
 
 @pytest.fixture
 def strict(tmp_path: Path) -> Iterator[RunningServer]:
-    """A server whose breaker opens at the fourth end, and that lets nobody wait for long."""
-    home = make_home(tmp_path, "batching", breaker_ends=4, quarantine_after=3, max_wait_s=1.0)
+    """A server whose breaker opens at the fourth end."""
+    with running(make_home(tmp_path, "batching", breaker_ends=4, quarantine_after=3)) as started:
+        yield started
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[RunningServer]:
+    """A server that lets nobody wait for long, but for the rest of a batch, which is full soon."""
+    home = make_home(tmp_path, "batching", max_wait_s=1.0)
+    plugin = home.plugins / "batching.py"
+    plugin.write_text(plugin.read_text().replace('"batch_wait_ms": 2_000', '"batch_wait_ms": 10_000'))
     with running(home) as started:
         yield started
 
@@ -33,14 +42,17 @@ def strict(tmp_path: Path) -> Iterator[RunningServer]:
 def together(
     server: RunningServer, odd: Mapping[str, Any] | None = None, odd_image: bytes | None = None
 ) -> tuple[list[httpx.Response], httpx.Response | None]:
-    """Send a full batch, one of whose calls is odd; return the others' answers, and its."""
+    """Send a full batch, one of whose calls is odd; return the others' answers, and its.
+
+    The odd one goes first: then it has company, whatever of the batch comes too late to be in it.
+    """
     is_odd = odd is not None or odd_image is not None
     with ThreadPoolExecutor(EIGHT) as pool:
+        other = pool.submit(server.analyze, "batching", dict(odd or {}), odd_image or PHOTO) if is_odd else None
         good = [
             pool.submit(server.analyze, "batching", {"tag": tag}, encoded("png", 10 + tag, 8))
             for tag in range(EIGHT - is_odd)
         ]
-        other = pool.submit(server.analyze, "batching", dict(odd or {}), odd_image or PHOTO) if is_odd else None
         return [call.result() for call in good], other.result() if other is not None else None
 
 
@@ -131,15 +143,13 @@ def test_an_image_that_ends_workers_is_refused_and_those_beside_it_never(strict:
     assert_error(bad, 400, "input_quarantined")
 
 
-def test_calls_beside_one_that_hangs_wait_for_it_but_not_beyond_their_deadline(strict: RunningServer):
-    query = {"plugin": "batching", "timeout_s": "4.5"}  # the batch hangs for 3 s, then the one to blame for 3 s
+def test_calls_beside_one_that_hangs_wait_for_it_but_not_beyond_their_deadline(hasty: RunningServer):
+    query = {"plugin": "batching", "timeout_s": "4.5"}  # the batch hangs for 6 s, then the one to blame for 6 s
     with ThreadPoolExecutor(EIGHT) as pool:
-        hanging = pool.submit(strict.analyze, "batching", {"how": "hangs"})
-        eventually(lambda: strict.row("batching")["in_flight"] == 1, "the call that is called again first")
-        patient = [pool.submit(strict.analyze, "batching", {"tag": tag}) for tag in range(EIGHT - 2)]
-        hurried = pool.submit(
-            strict.http.post, "/v1/analyze", params=query, content=PHOTO, headers={"content-type": ""}
-        )
+        hanging = pool.submit(hasty.analyze, "batching", {"how": "hangs"})
+        eventually(lambda: hasty.row("batching")["in_flight"] == 1, "the call that is called again first")
+        patient = [pool.submit(hasty.analyze, "batching", {"tag": tag}) for tag in range(EIGHT - 2)]
+        hurried = pool.submit(hasty.http.post, "/v1/analyze", params=query, content=PHOTO, headers={"content-type": ""})
         assert [result["tag"] for result in results([call.result() for call in patient])] == list(range(EIGHT - 2))
         assert_error(hurried.result(), 400, "deadline_exceeded")
         assert_error(hanging.result(), 400, "plugin_timeout")

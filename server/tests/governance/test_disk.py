@@ -1,12 +1,12 @@
 """A plugin that writes more than it may, and a disk that is full: a named outcome, and the next call works."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.errors import assert_error
+from support.mounts import small_disk
 from support.running_server import RunningServer, eventually, make_home, running
 
 WAYS = ("many files", "many names", "unlistable folder", "deep folders")
@@ -50,6 +50,8 @@ def test_one_file_above_the_limit_is_refused_by_the_kernel(writing: RunningServe
 def test_a_thread_that_writes_on_between_calls_costs_the_plugin_its_worker(writing: RunningServer):
     ended = writing.row("writing")["health"]["workers"]["ended_idle"]
     writing.result("writing", {"how": "later"})
+    for folder in (writing.home.data / "scratch").glob("worker-*"):
+        (folder / "go").touch()
 
     def replaced() -> bool:
         return bool(writing.row("writing")["health"]["workers"]["ended_idle"] > ended)
@@ -104,21 +106,13 @@ def test_a_plugin_that_fills_the_disk_before_it_is_called_keeps_nothing_from_sta
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A volume of 24 MiB."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)], capture_output=True)
-    if made.returncode != 0:
-        pytest.skip("no volume may be mounted here")
-    try:
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "data", mib=24) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_told_and_the_next_call_works_when_there_is_room(small_disk: Path, tmp_path: Path):
-    with running(make_home(tmp_path, "writing", "answering", "slow")) as server:
+def test_a_full_disk_is_told_and_the_next_call_works_when_there_is_room(disk: Path):
+    with running(make_home(disk.parent, "writing", "answering", "slow")) as server:
         filled = assert_error(server.analyze("filling", {"how": "all there is"}), 400, "plugin_failed")
         assert "No space left" in filled["message"]
         # The worker lives, and holds what it wrote: there is no room for a job's input, nor for another worker.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.errors import assert_error
 from support.images import PHOTO, PNG
-from support.running_server import PNG_TEXT, RunningServer, eventually, make_home, running
+from support.running_server import PNG_TEXT, RunningServer, eventually, make_home, new_sign, running
 from support.server_events import all_events, following
 
 IMAGE = {"image": PNG_TEXT, "mime_type": "image/png"}
@@ -89,10 +89,13 @@ def test_what_is_left_of_a_batch_can_be_cancelled(tmp_path: Path):
 
 
 def test_the_progress_of_a_batch_is_told_as_it_comes(server: RunningServer):
-    accepted = post(server, ["slow"], [IMAGE] * 4, options={"slow": {"seconds": 0.6}}).json()
+    sign = new_sign()
+    accepted = post(server, ["slow"], [IMAGE] * 4, options={"slow": {"seconds": 0.6, "until": sign}}).json()
     path = f"/v1/batches/{accepted['id']}/events"
     with following(server, path) as stream:
-        events = list(stream)
+        events = [next(stream)]
+        server.give(sign)  # whoever follows is there when the first one ends
+        events += stream
     assert [event.event for event in events[:-1]] == ["progress"] * (len(events) - 1)
     assert events[-1].event == "end"
     assert events[-1].data == batch_of(server, accepted["id"])

@@ -154,3 +154,4 @@ def test_a_second_interrupt_ends_it_at_once(tmp_path: Path):
         assert server.process.wait(PATIENCE_S) == 130
     with running(server.home) as server:
         assert server.job(job_id)["status"] in ("PENDING", "RUNNING")
+        server.kill()  # else it would wait for the job

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.errors import assert_error
 from support.running_server import RunningServer, eventually, make_home, new_sign, running
-from support.server_events import all_events, following
+from support.server_events import ServerEvent, all_events, following
 
 
 def no_streams(server: RunningServer) -> None:
@@ -82,8 +82,9 @@ def test_a_reader_goes_on_after_the_server_was_restarted(tmp_path: Path):
 
 @pytest.mark.parametrize("plugin", ["steps", "plain-steps"])
 def test_progress_is_told_while_the_plugin_runs(server: RunningServer, plugin: str):
-    job_id = server.accepted(plugin, {"steps": 3, "pause": 0.8}, delay_s=0.5)
-    events = all_events(server, f"/v1/jobs/{job_id}/events")
+    sign = new_sign()
+    options = {"until": sign} if plugin == "plain-steps" else {"steps": 3, "pause": 0.1, "until": sign}
+    events = go_on_as_told(server, server.accepted(plugin, options), sign)
     progress = [event.data for event in events if event.event == "progress"]
     assert {step["total"] for step in progress} == {3}
     assert [step["done"] for step in progress] == sorted(step["done"] for step in progress)
@@ -96,19 +97,34 @@ def test_progress_is_told_while_the_plugin_runs(server: RunningServer, plugin: s
     assert kinds[-1] == "end"
 
 
+def go_on_as_told(server: RunningServer, job_id: str, sign: str) -> list[ServerEvent]:
+    """Return the events of a job that waits after each step until that is told."""
+    events = []
+    with following(server, f"/v1/jobs/{job_id}/events") as stream:
+        for event in stream:
+            events.append(event)
+            if event.event == "progress":
+                server.give(f"{sign}-{event.data['done']:g}")
+    return events
+
+
 def test_progress_stands_in_the_job_and_in_the_list_while_it_runs(server: RunningServer):
-    job_id = server.accepted("steps", {"steps": 2, "pause": 2})
+    sign = new_sign()
+    job_id = server.accepted("steps", {"steps": 2, "pause": 0.1, "until": sign})
     told = eventually(lambda: server.job(job_id)["progress"], "progress")
     assert told == {"done": 1.0, "total": 2.0, "message": "step 1"}
-    assert {job["id"]: job["progress"] for job in server.jobs(plugin="steps")}[job_id] is not None
+    assert {job["id"]: job["progress"] for job in server.jobs(plugin="steps")}[job_id] == told
+    for step in (1, 2):
+        server.give(f"{sign}-{step}")
     assert server.ended_job(job_id)["progress"] is None
 
 
 def test_a_call_that_somebody_waits_for_can_be_followed(server: RunningServer):
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(server.analyze, "steps", {"steps": 3, "pause": 0.5})
+        sign = new_sign()
+        call = pool.submit(server.analyze, "steps", {"steps": 3, "pause": 0.1, "until": sign})
         running_now = eventually(lambda: server.jobs(plugin="steps", status="RUNNING"), "call")
-        events = all_events(server, f"/v1/jobs/{running_now[0]['id']}/events")
+        events = go_on_as_told(server, running_now[0]["id"], sign)
         assert call.result().status_code == 200
     assert events[0].data["status"] == "RUNNING"
     assert "progress" in [event.event for event in events]

@@ -87,6 +87,7 @@ def test_a_job_whose_deadline_passes_while_it_waits_fails_without_running(tmp_pa
         job = server.ended_job(server.accepted("slow", deadline_s=0.5))
         assert (job["status"], job["attempt"]) == ("FAILED", 0)
         assert_error_object(job["error"], "deadline_exceeded")
+        server.kill()  # else it would wait for the other one
 
 
 def test_a_deadline_ends_a_job_that_runs(server: RunningServer):

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from support.errors import assert_error
 from support.postgres_server import PostgresServer
-from support.running_server import Home, RunningServer, eventually, make_home, running
+from support.running_server import Home, RunningServer, eventually, make_home, new_sign, running
 from support.server_events import all_events, following
 from support.stores import PostgresPlace, execute
 
@@ -105,8 +105,8 @@ def test_what_one_does_stands_in_the_list_that_the_other_tells(pair: Pair):
     one, two = pair
     with following(two, "/v1/jobs/events") as events:
         job_id = one.accepted("second")
-        seen = next(event.data for event in events if event.data.get("status") == "SUCCESS")
-    assert seen["id"] == job_id
+        ends = (event.data for event in events if event.data.get("status") == "SUCCESS")
+        assert next(job for job in ends if job["id"] == job_id)
 
 
 def test_a_plugin_is_disabled_and_enabled_for_both(pair: Pair):
@@ -178,15 +178,19 @@ def test_a_job_waits_for_a_server_that_has_its_plugin(postgres: PostgresServer, 
     having, lacking = make_home(tmp_path / "one", "slow", **shared), make_home(tmp_path / "two", "answering", **shared)
     with running(lacking) as two:
         with running(having) as one:
-            blocker = one.accepted("slow", {"seconds": 2})
+            sign = new_sign()
+            blocker = one.accepted("slow", {"until": sign})
             one.until_status(blocker, "RUNNING")
             ids = [one.accepted("slow", {"seconds": 0.1, "tag": number}) for number in range(8)]
+            one.give(sign)
             assert {two.ended_job(job_id)["status"] for job_id in ids} == {"SUCCESS"}
             running_on = {two.job(job_id)["attempts"][0]["server"] for job_id in (blocker, *ids)}
             assert len(running_on) == 1
-            late = one.accepted("slow", delay_s=6)
-            hurried = one.accepted("slow", delay_s=6, deadline_s=7)
+            needed = two.accepted("echo", delay_s=3600)
+            late = one.accepted("slow", after=[needed], after_rule="end")
+            hurried = one.accepted("slow", after=[needed], after_rule="end", deadline_s=7)
         # Nobody is left who could run them: one waits, the other has waited too long.
+        assert two.http.delete(f"/v1/jobs/{needed}").status_code == 200
         assert two.ended_job(hurried)["error_code"] == "deadline_exceeded"
         waits = two.job(late)
         assert waits["status"] == "PENDING"
@@ -206,9 +210,11 @@ def test_a_job_waits_for_a_server_that_can_load_its_plugin(postgres: PostgresSer
     with running(able) as one, running(broken) as two, running(exposed) as three:
         rows = (two.row("slow"), two.row("asking"), two.row("echo"), three.row("slow"))
         assert [row["state"] for row in rows] == ["UNAVAILABLE", "UNAVAILABLE", "FAILED", "UNAVAILABLE"]
-        blocker = one.accepted("slow", {"seconds": 2})
+        sign = new_sign()
+        blocker = one.accepted("slow", {"until": sign})
         one.until_status(blocker, "RUNNING")
         ids = [one.accepted(plugin, delay_s=delay_s) for plugin in ("slow", "asking", "echo") for delay_s in (0, 1)]
+        one.give(sign)
         jobs = [two.ended_job(job_id) for job_id in ids]
         assert {(job["status"], job["attempt"]) for job in jobs} == {("SUCCESS", 1)}
         # A call that somebody waits for is told at once what is wrong, and so is who would submit a job there.

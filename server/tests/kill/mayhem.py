@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from kill.clients import Client
+from kill.clients import PASSING, Client
 from kill.cluster import Cluster, postgres_cluster, s3_cluster, sqlite_cluster
 from kill.killer import Killer
 from kill.ledger import Ledger
@@ -119,7 +119,7 @@ def _wait_until_settled(http: httpx.Client) -> list[str]:
     """Return the jobs that do not come to an end."""
     fewest, until = math.inf, 0.0
     while True:
-        counts = http.get("/v1/jobs/counts").raise_for_status().json()["counts"]
+        counts = _read(http, "/v1/jobs/counts")["counts"]
         left = counts["PENDING"] + counts["RUNNING"]
         if not left:
             return []
@@ -147,19 +147,24 @@ def _all_jobs(http: httpx.Client) -> dict[str, dict[str, Any]]:
     while True:
         page = _page(http, **query)
         for listed in page["jobs"]:
-            answer = http.get(f"/v1/jobs/{listed['id']}")
-            answer.raise_for_status()
-            jobs[listed["id"]] = answer.json()
+            jobs[listed["id"]] = _read(http, f"/v1/jobs/{listed['id']}")
         if page["next_cursor"] is None:
             return jobs
         query["cursor"] = page["next_cursor"]
 
 
 def _page(http: httpx.Client, **query: Any) -> dict[str, Any]:
-    answer = http.get("/v1/jobs", params=query)
+    return _read(http, "/v1/jobs", **query)
+
+
+def _read(http: httpx.Client, path: str, **query: Any) -> dict[str, Any]:
+    """Ask again after a refusal that passes: a store that has just come back may be slow on a busy machine."""
+    until = time.monotonic() + SETTLE_S
+    while (answer := http.get(path, params=query)).status_code in PASSING and time.monotonic() < until:
+        time.sleep(0.2)
     answer.raise_for_status()
-    page: dict[str, Any] = answer.json()
-    return page
+    read: dict[str, Any] = answer.json()
+    return read
 
 
 def _faults_in_log(log: Path) -> list[str]:

@@ -71,9 +71,15 @@ def _faults_of_job(job: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _overlap(before: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
-    """A server reads its clock before its statement has its turn, which may take a busy database a moment."""
-    ended = before["ended_at"]
-    return ended is not None and datetime.fromisoformat(one["started_at"]) < datetime.fromisoformat(ended) - A_MOMENT
+    return before["ended_at"] is not None and _is_before(one["started_at"], before["ended_at"])
+
+
+def _is_before(began: str, ended: str) -> bool:
+    """Tell whether something that had to come after an end began before it.
+
+    A server reads its clock before its statement has its turn, which may take a busy database a moment.
+    """
+    return datetime.fromisoformat(began) < datetime.fromisoformat(ended) - A_MOMENT
 
 
 def _faults_of_submissions(ledger: Ledger, jobs: Jobs) -> Iterator[str]:
@@ -120,7 +126,7 @@ def _faults_of_needs(jobs: Jobs) -> Iterator[str]:
         if len(needed) != len(job["needs"]):
             yield f"{job['id']} needs a job that is not there"
         began = job["attempts"][0]["started_at"] if job["attempts"] else None
-        if began is not None and any(one["ended_at"] is None or one["ended_at"] > began for one in needed):
+        if began is not None and any(one["ended_at"] is None or _is_before(began, one["ended_at"]) for one in needed):
             yield f"{job['id']} began before what it needs had ended"
         unmet = job.get("after_rule", "success") == "success" and any(one["status"] != "SUCCESS" for one in needed)
         if unmet and began is not None:

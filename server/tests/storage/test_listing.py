@@ -123,5 +123,16 @@ def test_the_least_id_of_a_moment_parts_the_ids_made_before_from_those_made_afte
     after = datetime.now(UTC) + timedelta(milliseconds=2)
     assert least_id(before) <= made < least_id(after)
     assert least_id(START) <= id_at(START) < least_id(START + timedelta(microseconds=1))
+    for number in range(1_000):
+        moment = START + number * timedelta(days=6, milliseconds=7)  # of which floats round some up
+        assert int(least_id(moment)[:12], 16) == int(START.timestamp()) * 1000 + number * (6 * 86_400_000 + 7)
     assert least_id(datetime(1960, 1, 1, tzinfo=UTC)) == "0" * 32
     assert len(least_id(datetime(9999, 12, 31, tzinfo=UTC))) == 32
+
+
+async def test_what_was_made_in_the_same_millisecond_may_have_been_made_since(store: JobStore, waiting: Make) -> None:
+    moment = START + timedelta(microseconds=700)
+    job = waiting("ocr", id=id_at(START), created_at=moment)
+    await add(store, job)
+    found = (await store.list(JobFilter(since=START + timedelta(microseconds=300)))).jobs
+    assert [one.id for one in found] == [job.id]

@@ -161,7 +161,7 @@ class RunningServer:
         return eventually(ended, f"the end of job {job_id}")
 
     def give(self, sign: str) -> None:
-        """Let those calls of the slow plugins end that last until this sign."""
+        """Let those calls go on, of plugins that wait for signs, that wait for this one."""
         (self.home.plugins / sign).touch()
 
     def events(self, event: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import struct
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -17,12 +18,25 @@ class Forging:
     def run(self, payload: dict[str, Any]) -> dict[str, Any]:
         if "late" in payload["options"]:
             frame = _result(_own_call(), b'{"forged":true}')
-            threading.Timer(payload["options"]["late"], _write, [frame]).start()
-            time.sleep(payload["options"].get("seconds", 0.0))
+            threading.Thread(target=_write_later, args=(frame, payload["options"]), daemon=True).start()
+            _wait_for(payload["options"].get("until"))
             return {"honest": True, "pid": os.getpid()}
         for data in _FORGERIES[payload["options"]["what"]](_own_call()):
             _write(data)
         return {"honest": True, "pid": os.getpid()}
+
+
+def _write_later(data: bytes, options: dict[str, Any]) -> None:
+    time.sleep(options["late"])
+    _wait_for(options.get("from"))
+    _write(data)
+    Path(options.get("from", "forged")).touch()
+
+
+def _wait_for(sign: str | None) -> None:
+    """Wait until the sign of that name is given, if there is one."""
+    while sign is not None and not (Path(__file__).parent / sign).exists():
+        time.sleep(0.005)
 
 
 def _write(data: bytes) -> None:

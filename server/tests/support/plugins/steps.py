@@ -1,8 +1,12 @@
-"""Plugins that tell how far they are, by both ways that the SDK offers, and one that fails a number of times first."""
+"""Plugins that tell how far they are, by both ways that the SDK offers, and one that fails a number of times first.
+
+With the option ``until`` each step lasts until the sign of that name and the step's number is given.
+"""
 
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sightgate
@@ -13,6 +17,13 @@ class Options:
     steps: int = 3
     pause: float = 0.1
     fails: bool = False
+    until: str = ""
+
+
+def _wait(pause: float, sign: str, step: int) -> None:
+    time.sleep(pause)
+    while sign and not (Path(__file__).parent / f"{sign}-{step}").exists():
+        time.sleep(0.005)
 
 
 class Steps(sightgate.Plugin):
@@ -21,7 +32,7 @@ class Steps(sightgate.Plugin):
     def analyze(self, image: sightgate.Image, options: Options) -> dict[str, Any]:
         for step in range(options.steps):
             self.progress(step + 1, options.steps, f"step {step + 1}")
-            time.sleep(options.pause)
+            _wait(options.pause, options.until, step + 1)
         if options.fails:
             raise ValueError("no step is left")
         return {"steps": options.steps}
@@ -33,7 +44,7 @@ class PlainSteps:
     def run(self, payload: dict[str, Any]) -> dict[str, Any]:
         for step in range(3):
             sightgate.progress(step + 1, 3)
-            time.sleep(0.1)
+            _wait(0.1, payload["options"].get("until", ""), step + 1)
         return {"steps": 3}
 
 
