@@ -116,10 +116,11 @@ def take_out_of_its_groups(pid: int) -> None:
 
 def any_thread_runs(pid: int) -> bool:
     """Tell whether a process runs, if only a part of it: without its main thread it looks like a zombie."""
-    for status in Path(f"/proc/{pid}/task").glob("*/stat"):
-        with suppress(OSError):
-            if status.read_text().rpartition(")")[2].split()[0] not in "ZX":
-                return True
+    with suppress(FileNotFoundError):  # the process may end between two looks
+        for status in Path(f"/proc/{pid}/task").glob("*/stat"):
+            with suppress(OSError):
+                if status.read_text().rpartition(")")[2].split()[0] not in "ZX":
+                    return True
     return False
 
 
