@@ -129,7 +129,10 @@ class JobManagementService:
 
     async def purge(self, query: JobQuery) -> int:
         """Delete the ended jobs that a listing would show; return how many. Raises RequestError."""
-        return await self._store.purge(query.to_purge())
+        removed = await self._store.purge(query.to_purge())
+        if removed:
+            self._events.many_changed()
+        return removed
 
     async def batch(self, batch_id: str) -> BatchProgress:
         """Return how far a batch has come. Raises RequestError ``not_found``."""

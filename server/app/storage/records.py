@@ -16,7 +16,7 @@ from app.storage.errors import NotStorable
 JsonObject = dict[str, Any]
 Row = tuple[Any, ...]
 AfterRule = Literal["success", "end"]
-ChangeKind = Literal["waiting", "status", "cancel", "progress", "plugin"]
+ChangeKind = Literal["waiting", "status", "cancel", "progress", "plugin", "many"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
@@ -187,11 +187,13 @@ class Recovery:
     """What was found running after a crash: ids to run again, and ids that ended as interrupted.
 
     ``ended``: durable jobs that somebody had asked to cancel, now CANCELLED, and those that failed for them.
+    ``broken_off``: for each attempt at a durable job that ended so, the job's plugin.
     """
 
     requeued: Sequence[str]
     interrupted: Sequence[str]
     ended: Sequence[Job] = ()
+    broken_off: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,7 @@ class Change:
 
     "waiting": there is something to claim for ``plugin``; "status": the job is ``status`` now; "cancel": its server is
     to end it; "progress": ``data`` is how far it has come; "plugin": ``plugin`` (or any, if
-    none is named) was enabled or disabled.
+    none is named) was enabled or disabled; "many": jobs were removed, or changed without being told one by one.
     """
 
     job_id: str

@@ -55,7 +55,7 @@ export interface paths {
         };
         /**
          * Follow all jobs, as server-sent events
-         * @description `job`: a job has come or changed. `resync`: changes were missed; list the jobs anew.
+         * @description `job`: a job has come or changed. `resync`: changes were missed, or jobs removed; list anew.
          */
         get: operations["all_events_v1_jobs_events_get"];
         put?: never;
