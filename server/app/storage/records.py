@@ -233,6 +233,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryFate:
+    """How far a webhook is after ``calls`` calls. ``reason``: why the last one failed, if it did."""
+
+    state: Literal["waiting", "delivered", "given_up"]
+    calls: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """How many durable jobs wait for a plugin, and when the oldest of them was created."""
 
