@@ -224,7 +224,7 @@ def build(settings: Settings, registry: PluginRegistry | None = None) -> Sightga
         plugins=plugins,
         jobs=jobs,
         job_streams=JobStreams(jobs, events, store.server_id),
-        retention=JobRetention(store, blobs, _retention_rules(settings)),
+        retention=JobRetention(store, blobs, _retention_rules(settings), on_removed=events.many_changed),
         metrics=metrics,
         history=History(
             metrics.totals, ServerLoad(registry, plugin_execution, plugins, store).read, settings.history_every_s

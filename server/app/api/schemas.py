@@ -272,6 +272,14 @@ class JobSummary(BaseModel):
     progress: JobProgress | None
 
 
+class WebhookDelivery(BaseModel):
+    """How far a job's webhook is."""
+
+    state: Literal["waiting", "delivered", "given_up"]
+    calls: int = Field(description="How often it was called.")
+    reason: str | None = Field(description="Why the last call failed, if it did.")
+
+
 class JobAnswer(JobSummary):
     """A job with all that belongs to it."""
 
@@ -286,6 +294,9 @@ class JobAnswer(JobSummary):
     after_rule: Literal["success", "end"]
     retry: RetryTerms | None
     webhook: str | None
+    webhook_delivery: WebhookDelivery | None = Field(
+        description="null if it has no webhook, or has not ended, so that nobody is to be called yet."
+    )
 
 
 class JobList(BaseModel):

@@ -232,12 +232,23 @@ def _terms(job: JsonObject) -> dict[str, str | Text]:
         "deadline": local_time(job["deadline"]) if job["deadline"] else "",
         "waits for": ", ".join(job["needs"]) if job["blocked"] else "",
         "waits because": clean(job["waits_because"] or ""),
+        "webhook": clean(_webhook(job)),
         "batch": job["batch"] or "",
         "repeats": job["copy_of"] or "",
         "cancel": "asked for" if job["cancel_requested"] and job["ended_at"] is None else "",
         "progress": progress(job["progress"]) if job["progress"] else "",
     }
     return {name: value for name, value in shown.items() if value}
+
+
+def _webhook(job: JsonObject) -> str:
+    """Return the address that is called at the end, and how far that is."""
+    if job["webhook"] is None or job["webhook_delivery"] is None:
+        return job["webhook"] or ""
+    delivery = job["webhook_delivery"]
+    state = {"waiting": "to be called", "given_up": "given up"}.get(delivery["state"], delivery["state"])
+    reason = f": {delivery['reason']}" if delivery["reason"] else ""
+    return f"{job['webhook']} ({state} after {counted(delivery['calls'], 'call')}{reason})"
 
 
 def _attempts(attempts: Sequence[JsonObject]) -> RenderableType:

@@ -81,6 +81,11 @@ class AllWatch(Watch):
             self.missed = True
         self.tell()
 
+    def miss(self) -> None:
+        """Note that jobs changed or went, and nobody says which."""
+        self.missed = True
+        self.tell()
+
     def take(self) -> tuple[dict[str, Job | None], bool]:
         """Return what changed since this was last asked, and whether some of it was missed."""
         taken, self._changed = self._changed, {}
@@ -125,6 +130,14 @@ class JobEvents:
             self._tell(self._by_batch, batch_id)
         for watch in self._all:
             watch.put(job_id, None)
+
+    def many_changed(self) -> None:
+        """Jobs were removed, or changed without being told one by one."""
+        for watches in (*self._by_job.values(), *self._by_batch.values()):
+            for watch in watches:
+                watch.tell()
+        for every in self._all:
+            every.miss()
 
     def progressed(self, job_id: str, done: float, total: float, message: str) -> None:
         """A running job tells how far it is. What is no finite number is left out."""

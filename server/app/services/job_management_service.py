@@ -16,7 +16,7 @@ from app.services.job_filters import JobQuery
 from app.services.job_results import JobResults
 from app.storage.blobs import Blobs
 from app.storage.errors import BlobLost, CursorError
-from app.storage.records import Attempt, BatchProgress, Job, JobInput
+from app.storage.records import Attempt, BatchProgress, DeliveryFate, Job, JobInput
 from app.storage.store import JobStore
 
 log = structlog.get_logger("sightgate.jobs")
@@ -41,6 +41,7 @@ class JobDetails:
     inputs: Sequence[JobInput] = ()
     needs: Sequence[str] = ()
     waits_because: str | None = None
+    delivery: DeliveryFate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,9 @@ class JobManagementService:
         attempts, inputs, needs = await asyncio.gather(
             self.attempts(job), self._store.inputs(job.id), self._store.needs(job.id)
         )
-        return JobDetails(attempts, inputs, needs, self._waits_because(job))
+        called = job.webhook is not None and job.ended_at is not None
+        delivery = await self._store.delivery(job.id) if called else None
+        return JobDetails(attempts, inputs, needs, self._waits_because(job), delivery)
 
     async def attempts(self, job: Job) -> Sequence[Attempt]:
         """Return a job's attempts, first to last; the one of a waiting call is its row itself."""
@@ -129,7 +132,10 @@ class JobManagementService:
 
     async def purge(self, query: JobQuery) -> int:
         """Delete the ended jobs that a listing would show; return how many. Raises RequestError."""
-        return await self._store.purge(query.to_purge())
+        removed = await self._store.purge(query.to_purge())
+        if removed:
+            self._events.many_changed()
+        return removed
 
     async def batch(self, batch_id: str) -> BatchProgress:
         """Return how far a batch has come. Raises RequestError ``not_found``."""
@@ -260,7 +266,12 @@ def _details_view(job: Job, details: JobDetails) -> dict[str, Any]:
         "after_rule": job.after_rule,
         "retry": job.retry.to_json() if job.retry is not None else None,
         "webhook": job.webhook,
+        "webhook_delivery": _delivery_view(details.delivery) if details.delivery is not None else None,
     }
+
+
+def _delivery_view(delivery: DeliveryFate) -> dict[str, Any]:
+    return {"state": delivery.state, "calls": delivery.calls, "reason": delivery.reason}
 
 
 def _code_of(error: Mapping[str, Any] | None) -> str | None:

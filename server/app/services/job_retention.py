@@ -40,7 +40,10 @@ class Swept:
 
 
 class JobRetention:
-    """Sweeps in the background. Never touches a job that waits or runs, nor what such a job needs."""
+    """Sweeps in the background. Never touches a job that waits or runs, nor what such a job needs.
+
+    ``on_removed`` is called after jobs were removed.
+    """
 
     def __init__(
         self,
@@ -48,11 +51,13 @@ class JobRetention:
         blobs: Blobs,
         rules: RetentionRules,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_removed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._rules = rules
         self._clock = clock
+        self._on_removed = on_removed
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -85,6 +90,8 @@ class JobRetention:
         while True:
             some = await self._store.sweep(ended_before=ended_before, keep_newest=rules.jobs or None, most=AT_ONCE)
             removed += some
+            if some:
+                self._on_removed()
             if some < AT_ONCE:
                 return removed
 

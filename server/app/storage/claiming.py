@@ -237,7 +237,8 @@ def _take(actor: Actor, running: Statement, calls: Statement, interrupted: Error
     failed = yield from _fail(actor, abandoned, interrupted)
     calls_ended = {job.id for job in abandoned}
     beside = [job for job in failed if job.id not in calls_ended]
-    return Recovery([job.id for job in again], [job.id for job in abandoned], [*ended, *beside])
+    broken_off = [job.plugin for job in left]
+    return Recovery([job.id for job in again], [job.id for job in abandoned], [*ended, *beside], broken_off)
 
 
 def heartbeat(actor: Actor) -> Steps[None]:

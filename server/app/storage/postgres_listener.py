@@ -13,7 +13,7 @@ from app.storage.records import Change
 from app.storage.store import Listener
 
 # Told after the connection was away: whatever there was to hear was missed.
-LOOK_AGAIN = (Change("", "waiting", ""), Change("", "plugin", ""))
+LOOK_AGAIN = (Change("", "waiting", ""), Change("", "plugin", ""), Change("", "many", ""))
 
 _AGAIN_S = 0.5
 # A connection whose other end vanished without a word is found out by asking.

@@ -16,7 +16,7 @@ from app.storage.errors import NotStorable
 JsonObject = dict[str, Any]
 Row = tuple[Any, ...]
 AfterRule = Literal["success", "end"]
-ChangeKind = Literal["waiting", "status", "cancel", "progress", "plugin"]
+ChangeKind = Literal["waiting", "status", "cancel", "progress", "plugin", "many"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
@@ -188,11 +188,13 @@ class Recovery:
     """What was found running after a crash: ids to run again, and ids that ended as interrupted.
 
     ``ended``: durable jobs that somebody had asked to cancel, now CANCELLED, and those that failed for them.
+    ``broken_off``: for each attempt at a durable job that ended so, the job's plugin.
     """
 
     requeued: Sequence[str]
     interrupted: Sequence[str]
     ended: Sequence[Job] = ()
+    broken_off: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryFate:
+    """How far a webhook is after ``calls`` calls. ``reason``: why the last one failed, if it did."""
+
+    state: Literal["waiting", "delivered", "given_up"]
+    calls: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """How many durable jobs wait for a plugin, and when the oldest of them was created."""
 
@@ -257,7 +268,7 @@ class Change:
 
     "waiting": there is something to claim for ``plugin``; "status": the job is ``status`` now; "cancel": its server is
     to end it; "progress": ``data`` is how far it has come; "plugin": ``plugin`` (or any, if
-    none is named) was enabled or disabled.
+    none is named) was enabled or disabled; "many": jobs were removed, or changed without being told one by one.
     """
 
     job_id: str

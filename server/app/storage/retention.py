@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, delete, sel
 from app.governance.job_lifecycle import TERMINAL, JobStatus, is_terminal
 from app.storage.job_ids import least_id
 from app.storage.listing import ids_statement, resolve
-from app.storage.records import JobFilter, to_micros
+from app.storage.records import Change, JobFilter, to_micros
 from app.storage.schema import batches, idempotency_keys, job_inputs, job_needs, jobs
-from app.storage.statement import Query, Statement, Steps, ids_parameter
+from app.storage.statement import Query, Statement, Steps, Tell, ids_parameter
 from app.storage.statements import NO_OFFSET, status_is, status_value
 from app.storage.steps import select as rows_of
 from app.storage.steps import texts
@@ -125,6 +125,7 @@ def _delete(selection: Statement, parameters: dict[str, Any], most: int) -> Step
         empty = [row[0] for row in (yield from rows_of(_EMPTY_BATCHES, {"ids": texts(parents)}))]
         yield Query(_DELETE_BATCHES, {"ids": texts(empty)})
     yield Query(_DELETE_KEYS, {"ids": texts([*ids, *empty])})
+    yield Tell([Change("", "many", "")])
     return answer.changed
 
 

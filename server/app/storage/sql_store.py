@@ -22,6 +22,7 @@ from app.storage.records import (
     Cancelled,
     Change,
     Delivery,
+    DeliveryFate,
     IdempotencyKey,
     Job,
     JobEnd,
@@ -226,6 +227,10 @@ class SqlJobStore(ABC):
 
     async def needs(self, job_id: str) -> Sequence[str]:
         return [row[0] for row in await self._rows(statements.SELECT_NEEDS, wanted_id=job_id)]
+
+    async def delivery(self, job_id: str) -> DeliveryFate | None:
+        await self._settle()
+        return await self._read(lambda: webhooks.fate(job_id))
 
     async def list(self, filter_: JobFilter | None = None, cursor: str | None = None, limit: int = 50) -> JobPage:
         wanted = filter_ or JobFilter()

@@ -19,6 +19,7 @@ from app.storage.records import (
     Cancelled,
     Change,
     Delivery,
+    DeliveryFate,
     IdempotencyKey,
     Job,
     JobEnd,
@@ -208,6 +209,9 @@ class JobStore(Protocol):
 
     async def needs(self, job_id: str) -> Sequence[str]:
         """Return the ids of the jobs that it needs, or needed."""
+
+    async def delivery(self, job_id: str) -> DeliveryFate | None:
+        """Return how far the job's webhook is; None if it has none, or has not ended."""
 
     async def list(self, filter_: JobFilter | None = None, cursor: str | None = None, limit: int = 50) -> JobPage:
         """Return a page, newest first, without results, after all that was recorded before.

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import BigInteger, Text, bindparam, insert, literal_column, null, select, update
 
-from app.storage.records import Delivery, to_micros
+from app.storage.records import Delivery, DeliveryFate, to_micros
 from app.storage.schema import webhook_deliveries as deliveries
 from app.storage.statement import LeaseClock, Query, Statement, Steps, ids_parameter
 from app.storage.statements import NO_OFFSET, given
@@ -49,6 +49,11 @@ _AGAIN = Statement(
     .where(deliveries.c.job_id == bindparam("wanted_id"), deliveries.c.due_at.is_not(None))
     .values(due_at=LeaseClock() + bindparam("lease_us", type_=BigInteger()), reason=bindparam("said"))
 )
+_SELECT_FATE = Statement(
+    select(deliveries.c.attempt, deliveries.c.due_at, deliveries.c.reason).where(
+        deliveries.c.job_id == bindparam("wanted_id")
+    )
+)
 
 
 def due(actor: Actor, limit: int, lease_until: datetime) -> Steps[Sequence[Delivery]]:
@@ -57,6 +62,17 @@ def due(actor: Actor, limit: int, lease_until: datetime) -> Steps[Sequence[Deliv
     if rows:
         yield Query(_TAKE, actor.lease(lease_until) | {"ids": texts([row[0] for row in rows])})
     return [Delivery(row[0], row[1], row[2] + 1) for row in rows]
+
+
+def fate(job_id: str) -> Steps[DeliveryFate | None]:
+    """Return how far a job's webhook is; None if none is to be called yet."""
+    rows = yield from rows_of(_SELECT_FATE, {"wanted_id": job_id})
+    if not rows:
+        return None
+    ((calls, due_at, reason),) = rows
+    if due_at is not None:
+        return DeliveryFate("waiting", calls, reason)
+    return DeliveryFate("delivered" if reason is None else "given_up", calls, reason)
 
 
 def done(job_id: str) -> Steps[None]:

@@ -35,6 +35,8 @@ from sightgate.check import sample_png
         (["jobs", "cancel", "nobody", "--batch", ""], "name either a job"),
         (["jobs", "show", "nobody", "--batch", "nobody"], "name either a job"),
         (["jobs", "events", "--batch", ""], "name either a job"),
+        (["jobs", "purge", "--yes"], "name what is removed, either by filters or, every job that has ended, by --all"),
+        (["jobs", "purge", "--all", "--status", "failed", "--yes"], "name what is removed"),
         (["jobs", "requeue", "--yes"], "name the jobs to repeat, either by their ids or by filters"),
         (["jobs", "requeue", "nobody", "--status", "failed"], "name the jobs to repeat"),
         (["jobs", "requeue", "--status", "running", "--yes"], "only jobs that have ended are repeated"),

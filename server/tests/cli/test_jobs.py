@@ -79,6 +79,8 @@ def test_a_webhook_is_kept_if_the_operator_has_set_them_up(cli):
     cli.variables["SIGHTGATE_WEBHOOK_ALLOW_NETWORKS"] = "127.0.0.0/8"
     (job_id,) = submitted(cli, *asked)
     assert job_of(cli, job_id)["webhook"] == "http://127.0.0.1/ended"
+    cli.run("jobs", "cancel", job_id)
+    assert "http://127.0.0.1/ended (to be called after 0 calls)" in cli.run("jobs", "show", job_id).out
 
 
 def test_a_submission_that_is_refused_is_one_line(either):

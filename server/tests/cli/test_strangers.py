@@ -14,7 +14,7 @@ COMMANDS = [
     ("jobs", "show", "x"),
     ("jobs", "events", "x"),
     ("jobs", "export"),
-    ("jobs", "purge", "--yes"),
+    ("jobs", "purge", "--all", "--yes"),
     ("jobs", "submit", "a.png", "-p", "sizes"),
     ("plugins", "list"),
     ("analyze", "a.png", "-p", "sizes"),

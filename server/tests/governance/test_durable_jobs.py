@@ -36,6 +36,11 @@ def test_an_accepted_job_is_run_after_the_server_was_killed(tmp_path: Path):
         assert [job["result"]["tag"] for job in ended[:4]] == [0, 1, 2, 3]
         assert ended[4]["result"]["bytes"] == len(PHOTO)
         assert all(1 <= job["attempt"] <= 2 for job in ended)
+        broken_off = [job["plugin"] for job in ended if job["attempts"][0]["outcome"] == "interrupted"]
+        figures = server.http.get("/metrics").text
+        for plugin in set(broken_off):
+            counted = f'sightgate_job_attempts_total{{outcome="interrupted",plugin="{plugin}"}}'
+            assert f"{counted} {broken_off.count(plugin):.1f}" in figures
         lost = server.http.get(f"/v1/jobs/{interrupted['id']}").json()
         assert (lost["status"], lost["result"]) == ("FAILED", None)
         assert_error_object(lost["error"], "interrupted")

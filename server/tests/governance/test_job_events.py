@@ -147,6 +147,8 @@ def test_all_jobs_are_told_as_they_change(server: RunningServer):
                     server.give(sign)
                 if seen[-1] == "SUCCESS":
                     break
+        assert server.http.post("/v1/jobs/purge", params={"q": job_id}).json() == {"removed": 1}
+        assert any(event.event == "resync" for event in events)
     assert seen in (["PENDING", "RUNNING", "SUCCESS"], ["RUNNING", "SUCCESS"])
 
 

@@ -167,6 +167,8 @@ def test_the_jobs_of_a_server_that_died_are_taken_up_by_the_other(postgres: Post
         assert (job["status"], job["attempt"]) == ("SUCCESS", 2)
         assert [attempt["outcome"] for attempt in job["attempts"]] == ["interrupted", "SUCCESS"]
         assert len({attempt["server"] for attempt in job["attempts"]}) == 2
+        counted = 'sightgate_job_attempts_total{outcome="interrupted",plugin="slow"} 1.0'
+        assert counted in living.http.get("/metrics").text
         # The call that somebody waited for has ended too.
         lost = eventually(lambda: living.jobs(plugin="queue", status="FAILED"), "end of the call")
         assert lost[0]["error_code"] == "interrupted"

@@ -76,6 +76,8 @@ def test_a_job_tells_its_end_signed_with_its_result(server: RunningServer, hooks
     signed = hmac.new(SECRET.encode(), said["t"].encode() + b"." + body, hashlib.sha256)
     assert said["v1"] == signed.hexdigest()
     eventually(lambda: "delivered" in server.http.get("/metrics").text, "figure")
+    delivery = server.http.get(f"/v1/jobs/{job_id}").json()["webhook_delivery"]
+    assert delivery == {"state": "delivered", "calls": 1, "reason": None}
 
 
 def test_a_failed_job_and_a_cancelled_one_tell_theirs(server: RunningServer, hooks: _Hooks) -> None:

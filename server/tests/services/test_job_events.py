@@ -57,6 +57,17 @@ async def test_a_reader_that_falls_far_behind_is_told_that_it_missed_something(e
         assert watch.take() == ({}, False)
 
 
+async def test_when_jobs_were_removed_all_who_watch_look_again(events: JobEvents) -> None:
+    changed = job(1)
+    with events.watch_job(changed.id) as mine, events.watch_batch("b") as batch, events.watch_all() as every:
+        events.changed(changed)
+        mine.stale = False
+        events.many_changed()
+        assert [await watch.wait(0.01) for watch in (mine, batch, every)] == [True, True, True]
+        assert mine.stale
+        assert every.take() == ({changed.id: changed}, True)
+
+
 async def test_progress_wakes_a_reader_without_making_it_read_the_row_again(events: JobEvents) -> None:
     with events.watch_job("a") as watch:
         watch.stale = False

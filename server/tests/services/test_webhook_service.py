@@ -23,7 +23,7 @@ from app.outbound.targets import TargetRules
 from app.services.webhook_event import MAX_RESULT_BYTES
 from app.services.webhook_service import DeliveryRules, NoWebhooks, WebhookService
 from app.storage.job_ids import new_job_id
-from app.storage.records import Delivery, Job, JobEnd, NewJob
+from app.storage.records import Delivery, DeliveryFate, Job, JobEnd, NewJob
 from app.storage.sqlite_store import SqliteJobStore
 
 SECRET = "a secret of sixteen characters"
@@ -104,6 +104,7 @@ async def test_an_end_is_told_once_signed_and_as_an_event(store: SqliteJobStore)
         assert (data["id"], data["status"], data["plugin"]) == (job_id, "SUCCESS", "ocr")
         assert (data["path"], data["result"], data["result_included"]) == (f"/v1/jobs/{job_id}", {"text": "read"}, True)
         assert datetime.fromisoformat(event["time"]).utcoffset() == timedelta(0)
+        assert await store.delivery(job_id) == DeliveryFate("delivered", 1, None)
         assert await store.due_deliveries(10, datetime.now(UTC)) == []
 
 
@@ -133,9 +134,10 @@ async def test_it_is_given_up_after_its_attempts_or_when_it_is_gone(
     store: SqliteJobStore, status: int, calls: int
 ) -> None:
     async with _delivering(store, lambda _: answer(status=status)) as (target, outcomes):
-        await _end_job(store, target.url())
+        job_id = await _end_job(store, target.url())
         await _until(lambda: "given_up" in outcomes)
         assert outcomes == ["failed"] * (calls - 1) + ["given_up"]
+        assert await store.delivery(job_id) == DeliveryFate("given_up", calls, f"status {status}")
         assert len(target.received) == calls
         assert await store.due_deliveries(10, datetime.now(UTC)) == []
 

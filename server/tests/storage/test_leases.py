@@ -203,6 +203,7 @@ async def test_what_a_dead_server_ran_waits_again(place: Place, waiting: Make) -
     async with await place.open() as store:
         found = await store.recover(interrupted)
         assert (found.requeued, found.interrupted) == ([job.id], [])
+        assert found.broken_off == ["ocr", "ocr"]
         assert [(one.id, one.status, one.error_code) for one in found.ended] == [
             (cancelled.id, JobStatus.CANCELLED, "cancelled"),
             (needing.id, JobStatus.FAILED, "dependency_failed"),

@@ -150,6 +150,9 @@ async def test_servers_hear_what_others_do_and_not_themselves(shared: PostgresPl
     ]
     assert {one.plugin for one in heard if one.job_id == job.id} == {"plügin"}
     assert [one.data for one in heard if one.kind == "progress"] == [{}]  # too long to tell, and the latest
+    await speaker.request_cancel(needing.id, ERROR)
+    await speaker.purge(JobFilter(plugin="b"))
+    await until(lambda: Change("", "many", "") in heard)
     assert own == []
     await listener.close()
     await speaker.close()

@@ -55,7 +55,7 @@ export interface paths {
         };
         /**
          * Follow all jobs, as server-sent events
-         * @description `job`: a job has come or changed. `resync`: changes were missed; list the jobs anew.
+         * @description `job`: a job has come or changed. `resync`: changes were missed, or jobs removed; list anew.
          */
         get: operations["all_events_v1_jobs_events_get"];
         put?: never;
@@ -753,6 +753,8 @@ export interface components {
             retry: components["schemas"]["RetryTerms"] | null;
             /** Webhook */
             webhook: string | null;
+            /** @description null if it has no webhook, or has not ended, so that nobody is to be called yet. */
+            webhook_delivery: components["schemas"]["WebhookDelivery"] | null;
         };
         /**
          * JobAttempt
@@ -1236,6 +1238,27 @@ export interface components {
             worker_memory_bytes: (number | null)[];
         };
         /**
+         * WebhookDelivery
+         * @description How far a job's webhook is.
+         */
+        WebhookDelivery: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "delivered" | "given_up";
+            /**
+             * Calls
+             * @description How often it was called.
+             */
+            calls: number;
+            /**
+             * Reason
+             * @description Why the last call failed, if it did.
+             */
+            reason: string | null;
+        };
+        /**
          * WorkerHealth
          * @description The worker processes of a plugin since it was loaded.
          */
@@ -1305,6 +1328,7 @@ export type Requeued = components['schemas']['Requeued'];
 export type RetryTerms = components['schemas']['RetryTerms'];
 export type ServerAnswer = components['schemas']['ServerAnswer'];
 export type ServerHistory = components['schemas']['ServerHistory'];
+export type WebhookDelivery = components['schemas']['WebhookDelivery'];
 export type WorkerHealth = components['schemas']['WorkerHealth'];
 export type $defs = Record<string, never>;
 export interface operations {

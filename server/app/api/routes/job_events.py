@@ -33,7 +33,7 @@ def job_events_router(streams: JobStreams, jobs: JobManagementService) -> APIRou
         summary="Follow all jobs, as server-sent events",
     )
     async def all_events(request: Request) -> Response:
-        """`job`: a job has come or changed. `resync`: changes were missed; list the jobs anew."""
+        """`job`: a job has come or changed. `resync`: changes were missed, or jobs removed; list anew."""
         return open_streams.answer(streams.all_jobs(last_position(request)))
 
     @router.get(

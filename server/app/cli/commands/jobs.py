@@ -157,12 +157,15 @@ def purge_jobs(
     until: Until = None,
     batch: BatchId = None,
     search: Search = None,
+    every: Annotated[bool, typer.Option("--all", help="Every job that has ended, in the place of filters.")] = False,
     yes: Yes = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove jobs that have ended, with their results, for good."""
     query = query_from(status, plugin, error_code, since, until, batch, search)
+    if every == (query != JobQuery()):
+        raise CliError("name what is removed, either by filters or, every job that has ended, by --all")
     settings = settings_from(data_dir=data_dir)
     if not yes:
         counts = ask(settings, Need.JOBS, lambda backend: backend.jobs.counts(query))

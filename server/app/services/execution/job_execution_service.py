@@ -309,6 +309,7 @@ class JobExecutionService:
     def _recovered(self, recovery: Recovery) -> None:
         for job_id in (*recovery.requeued, *recovery.interrupted):
             self._events.changed_elsewhere(job_id)
+        self._runs.tell_broken_off(recovery.broken_off)
         self._ended_unrun(recovery.ended)
         self._dispatcher.wake()
 
@@ -322,6 +323,8 @@ class JobExecutionService:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 done, total = float(change.data["done"]), float(change.data["total"])
                 self._events.progressed(change.job_id, done, total, str(change.data["message"]))
+        elif change.kind == "many":
+            self._events.many_changed()
         elif change.kind != "plugin":
             if change.kind == "waiting":
                 self._dispatcher.wake()

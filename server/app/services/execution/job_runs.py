@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -339,6 +339,11 @@ class JobRuns:
                 self._events.changed(ended)
             self._on_ended(ended)
         self._on_room()  # what needed it may run now, or has a time that nobody waits for yet
+
+    def tell_broken_off(self, plugins: Iterable[str]) -> None:
+        """Count attempts that ended because their server died: one for each plugin named."""
+        for plugin in plugins:
+            self._observer.attempted(plugin, "interrupted")
 
     async def _until_written(self, run: Run, write: Callable[[], Awaitable[None]]) -> bool:
         """Write, again and again while the store does not answer; False if the job is not this server's any more."""

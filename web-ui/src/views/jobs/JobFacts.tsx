@@ -42,11 +42,17 @@ function termsOf(job: JobAnswer): Fact[] {
   const needs = job.after_rule === 'end' ? 'begins after the end of' : 'needs the success of';
   for (const needed of job.needs) facts.push([needs, link(`/jobs/${needed}`, needed), 'wide']);
   if (job.webhook !== null) facts.push(['webhook', job.webhook, 'wide']);
+  if (job.webhook_delivery !== null) facts.push(['webhook is', deliveryInWords(job.webhook_delivery), 'wide']);
   return facts;
 }
 
 function triesInWords({ max_attempts, codes = [] }: NonNullable<JobAnswer['retry']>): string {
   return `at most ${countWords(max_attempts, 'time')}${codes.length > 0 ? `, after ${codes.join(', ')}` : ''}`;
+}
+
+function deliveryInWords({ state, calls, reason }: NonNullable<JobAnswer['webhook_delivery']>): string {
+  const said = { waiting: 'to be called', delivered: 'delivered', given_up: 'given up' }[state];
+  return `${said} after ${countWords(calls, 'call')}${reason === null ? '' : `: ${reason}`}`;
 }
 
 function at(iso: string) {
