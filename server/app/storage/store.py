@@ -77,7 +77,10 @@ class JobStore(Protocol):
     # Calls that somebody waits for
 
     def record(self, job: Job) -> None:
-        """Store the job soon. Never blocks and never raises; do not change its dicts afterwards."""
+        """Store the job soon. Never blocks and never raises; do not change its dicts afterwards.
+
+        While the database takes nothing it is kept, and on SQLite not seen by who reads, until it can be stored.
+        """
 
     def record_end(self, end: JobEnd) -> None:
         """Store soon how a recorded job ended: together with its row, where that is not written yet."""
@@ -196,7 +199,7 @@ class JobStore(Protocol):
     # Reading
 
     async def get(self, job_id: str) -> Job | None:
-        """Return the job as it is after all that was recorded before, or None."""
+        """Return the job as it is after all that was recorded before, and could be stored, or None."""
 
     async def attempts(self, job_id: str) -> Sequence[Attempt]:
         """Return the attempts of a durable job, first to last."""

@@ -67,9 +67,8 @@ class Judged:
             return None
         put_back = {"outcome": UNREAD, "error_code": later.code, "not_before": later.not_before}
         assert await self.store.put_back(job.id, job.attempt, **put_back) is None
-        if later.not_before is not None:
-            assert await self.store.claim_job(self.id, self.now + timedelta(hours=1)) is None, "it rests"
-            self.now = later.not_before
+        assert await self.store.claim_job(self.id, self.now + timedelta(hours=1)) is None, "it rests"
+        self.now = later.not_before
         return later.code
 
 
@@ -232,7 +231,7 @@ async def test_jobs_wait_while_the_folder_is_away_over_a_restart_and_it_is_not_m
 
 
 async def test_a_job_that_one_server_cannot_read_is_run_by_the_one_that_can(
-    home: Any, tmp_path: Path, postgres: PostgresServer, short_rest: None
+    home: Any, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     shared = {"database_url": PostgresPlace(postgres).url}
     here = await home.start(sizes(), **shared)

@@ -144,11 +144,11 @@ class JobDispatcher:
         if self._is_due():
             await self._expire()
         room = max(0, self._rules.at_once - self._runs.uncalled)  # jobs that are waited for are begun beyond it
-        readable = await self._runs.can_read()
-        if self._runs.unsettled >= MOST_UNSETTLED or not readable:
+        if self._runs.unsettled >= MOST_UNSETTLED:
             room = 0
+        room = await self._runs.most_readable(room)
         waiting = await self._find_waiting(room)
-        self._looks_again = bool(waiting) or not readable
+        self._looks_again = bool(waiting) or self._runs.unreadable
         wanted: dict[str, int] = {}
         for plugin in waiting:
             if self._store.shared and not self._plugins.can_run(plugin):

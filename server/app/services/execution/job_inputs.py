@@ -29,6 +29,8 @@ class JobInputs:
         self._blobs = blobs
         self._recent = RecentInputs()
         self._place = Reachability(partial(try_out, blobs))
+        # How many inputs were read from there.
+        self.reads = 0
 
     async def keep(self, payload: Mapping[str, Any]) -> JobInput:
         """Store a payload's image; return the row that names it."""
@@ -68,6 +70,7 @@ class JobInputs:
                     data = await self._blobs.get(kept.blob)
                 except StorageError as failure:
                     raise InputUnreadable(failure) from failure
+                self.reads += 1
                 return {"image": data, "mime_type": kept.media_type, "options": dict(job.options)}
         raise InputUnreadable(BlobMissing())
 

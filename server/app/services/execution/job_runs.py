@@ -123,9 +123,14 @@ class JobRuns:
         """Return how many jobs of a plugin have been claimed and are not in its queue yet."""
         return self._loading[plugin]
 
-    async def can_read(self) -> bool:
-        """Return whether the inputs of jobs can be read here, as far as is known."""
-        return await self._unreadable.can_read()
+    async def most_readable(self, room: int) -> int:
+        """Return how many of ``room`` jobs may be begun, as far as their inputs can be read here."""
+        return await self._unreadable.most(room)
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether inputs cannot be read here now, as far as is known."""
+        return self._unreadable.known
 
     @property
     def uncalled(self) -> int:

@@ -4,8 +4,8 @@ One failed read does not tell a lost input from a place of blobs that is away as
 that is not mounted, a dead disk). So whenever one fails, something new is stored in that place, read and removed:
 
 - If that fails too, the place is away, and nothing is said about the job. It waits, however long that takes, and this
-  server takes up no other until the place works: one server of several, on which a folder is not mounted, would take
-  the jobs away from those that can read them.
+  server takes up one job after each rest until the place works or an input is read (a full disk may be read): one
+  server of several, on which a folder is not mounted, would take the jobs away from those that can read them.
 - If it works, the attempt counts against the job. After the last of `RESTS_S` such attempts the input is lost, and the
   job ends. The rests leave the time in which an object store, or a network's file system, mends what fails for a
   single blob, and in which another of several servers may read what this one cannot.
@@ -33,16 +33,18 @@ log = structlog.get_logger("sightgate.jobs")
 
 # Between two attempts at an input that alone cannot be read. One more attempt than these, and the job ends.
 RESTS_S = (5.0, 10.0, 20.0, 40.0, 80.0)
+# Of a job, while the place is away. Shorter than this server's own rest: another one may take it up meanwhile.
+AWAY_REST = timedelta(seconds=1)
 # How such an attempt ends, and the error code of one that ends with the place of the blobs, or the job store, away.
 UNREAD, UNREADABLE_CODE, AWAY_CODE = "interrupted", "internal_error", "storage_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLater:
-    """The job waits again, perhaps until a moment; its attempt ends as `UNREAD` with an error code."""
+    """The job waits again until a moment; its attempt ends as `UNREAD` with an error code."""
 
     code: str
-    not_before: datetime | None
+    not_before: datetime
 
 
 class UnreadableInputs:
@@ -53,24 +55,32 @@ class UnreadableInputs:
         self._inputs = inputs
         self._clock = clock
         self._rest = StorageRest()
+        self._reads_before = 0
 
-    async def can_read(self) -> bool:
-        """Return whether inputs can be read, as far as is known. Looks now and then while they could not."""
+    @property
+    def known(self) -> bool:
+        """Whether inputs could not be read, and nothing has shown since that they can."""
+        return self._rest.is_known
+
+    async def most(self, room: int) -> int:
+        """Return how many of ``room`` jobs may be taken up: none during a rest, and one after it to try it out."""
         if not self._rest.is_known:
-            return True
-        if self._rest.rests:
-            return False
-        if await self._inputs.trouble() is not None:
-            self._rest.failed()
-            return False
+            return room
+        if self._inputs.reads == self._reads_before:
+            if self._rest.rests:
+                return 0
+            if await self._inputs.trouble() is not None:
+                self._rest.failed()
+                return min(room, 1)
         self._rest.over()
-        return True
+        return room
 
     def away(self, job: Job, reason: Exception) -> ReadLater:
-        """Return how a job waits for storage as a whole: here until that can be read, but no longer for another."""
+        """Return when a job is tried again that waits for storage as a whole."""
         log.error("a job cannot be run now", job=job.id, reason=str(reason))
         self._rest.failed()
-        return ReadLater(AWAY_CODE, None)
+        self._reads_before = self._inputs.reads
+        return ReadLater(AWAY_CODE, self._clock() + AWAY_REST)
 
     async def after(self, job: Job, unread: InputUnreadable) -> ReadLater | None:
         """Return when a job is tried again whose input could not be read; None if that is lost."""
