@@ -74,29 +74,17 @@ def _claim_at_once(
 def _claim_in_steps(
     actor: Actor, statement: Statement, which: Sequence[Parameters], lease_until: datetime
 ) -> Steps[list[Job]]:
-    times = actor.times()
-    yield Query(statements.RIPEN, times)
-    found: list[Job] = []
+    lease = actor.lease(lease_until)
+    yield Query(statements.RIPEN, lease)
+    claimed: list[Job] = []
     for wanted in which:
-        found += map(job_from_row, (yield from select(statement, times | wanted)))
-    if not found:
-        return []
-    parameters = actor.lease(lease_until) | {"ids": texts([job.id for job in found])}
-    yield Query(statements.CLAIM, parameters)
-    yield Query(statements.START_ATTEMPTS, parameters)
-    yield _tell_claimed(found)
-    began, owner = from_micros(parameters["now"]), actor.server_id
-    return [
-        replace(
-            job,
-            status=JobStatus.RUNNING,
-            attempt=job.attempt + 1,
-            started_at=began,
-            lease_owner=owner,
-            lease_until=lease_until,
-        )
-        for job in found
-    ]
+        claimed += map(job_from_row, (yield from select(statement, lease | wanted)))
+    if claimed:
+        ids = {"ids": texts([job.id for job in claimed])}
+        yield Query(statements.CLAIM, lease | ids)
+        yield Query(statements.START_ATTEMPTS, lease | ids)
+        yield _tell_claimed(claimed)
+    return claimed
 
 
 def _tell_claimed(jobs: Sequence[Job]) -> Tell:

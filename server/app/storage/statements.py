@@ -122,18 +122,22 @@ def _claimable_job(*columns: ColumnElement[Any]) -> Select[Any]:
     )
 
 
+_CLAIMED: dict[str, ColumnElement[Any]] = {
+    "status": status_value(JobStatus.RUNNING),
+    "started_at": bindparam("now", type_=BigInteger()),
+    "attempt": jobs.c.attempt + literal_column("1"),
+    "lease_owner": bindparam("server", type_=String()),
+    "lease_until": LeaseClock() + bindparam("lease_us", type_=BigInteger()),
+}
+
+
 def _claim(ids: Select[Any]) -> Update:
-    return (
-        update(jobs)
-        .where(jobs.c.id.in_(ids), still(JobStatus.PENDING))
-        .values(
-            status=status_value(JobStatus.RUNNING),
-            started_at=bindparam("now", type_=BigInteger()),
-            attempt=jobs.c.attempt + literal_column("1"),
-            lease_owner=bindparam("server", type_=String()),
-            lease_until=LeaseClock() + bindparam("lease_us", type_=BigInteger()),
-        )
-    )
+    return update(jobs).where(jobs.c.id.in_(ids), still(JobStatus.PENDING)).values(**_CLAIMED)
+
+
+def _as_claimed() -> list[ColumnElement[Any]]:
+    """Return the table's columns as the claim is about to leave them."""
+    return [_CLAIMED[one.name].label(one.name) if one.name in _CLAIMED else one for one in without_results()]
 
 
 SELECT_FIRST = Statement(
@@ -144,8 +148,8 @@ SELECT_FIRST = Statement(
     .limit(bindparam("most", type_=BigInteger()))
     .offset(NO_OFFSET)
 )
-SELECT_CLAIMABLE = Statement(_next_claimable(*without_results()), packed=True)
-SELECT_CLAIMABLE_JOB = Statement(_claimable_job(*without_results()))
+SELECT_CLAIMABLE = Statement(_next_claimable(*_as_claimed()), packed=True)
+SELECT_CLAIMABLE_JOB = Statement(_claimable_job(*_as_claimed()))
 
 
 def _start_attempts(claimed: FromClause) -> Insert:

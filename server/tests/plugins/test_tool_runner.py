@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -393,6 +394,17 @@ def test_an_abandoned_execution_leaves_nothing_in_flight(gate: Gate) -> None:
         gate.call(raising(ValueError("bad")))
     gc.collect()
     assert gate.row()["in_flight"] == 0
+
+
+@pytest.mark.parametrize("image", [sample_png(), b"no image" * 3], ids=["the plugin fails", "the image is bad"])
+def test_a_failed_call_holds_its_image_no_longer_than_it_takes(gate: Gate, image: bytes) -> None:
+    gc.disable()
+    try:
+        before = sys.getrefcount(image)
+        assert code_of(gate.call(InnerWorkers(raising(ValueError)), payload(image=image)))
+        assert sys.getrefcount(image) == before
+    finally:
+        gc.enable()
 
 
 def test_without_a_registry_the_processs_one_is_used() -> None:

@@ -97,9 +97,7 @@ class ToolRunner:
             envelope = build_error_envelope(CallEnded("cancelled"), plugin_name)
             raise
         except Exception as raised:
-            failure = raised if isinstance(raised, GovernedError) else internal_fault(raised)
-            outcome = _outcome_of(failure)
-            envelope = build_error_envelope(failure, plugin_name)
+            outcome, envelope = _judge(raised, plugin_name)
             return {}, envelope
         finally:
             # Rounded once, so that the registry, the job and the metrics tell the same time.
@@ -162,6 +160,16 @@ def _sorted(raised: BaseException) -> GovernedError:
     if isinstance(raised, MemoryError):
         return CallEnded("plugin_out_of_memory", "the plugin ran out of memory")
     return as_governed(raised)
+
+
+def _judge(raised: Exception, plugin_name: str) -> tuple[Outcome, dict[str, Any]]:
+    """Return what a failure counts as, and its envelope.
+
+    The body above must give it no name: its frame would hold the failure and the failure its frame, and with them the
+    image, until a garbage collection.
+    """
+    failure = raised if isinstance(raised, GovernedError) else internal_fault(raised)
+    return _outcome_of(failure), build_error_envelope(failure, plugin_name)
 
 
 def _outcome_of(failure: GovernedError) -> Outcome:

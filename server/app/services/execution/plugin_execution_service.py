@@ -68,10 +68,7 @@ class PluginExecutionService:
         try:
             desk, trial = await self._admit(plugin_name, payload, patient)
         except GovernedError as refused:
-            refusal = self._as_it_is(refused)
-            if self._observer is not None:
-                self._observer.refused(plugin_name, refusal.code)
-            return {}, build_error_envelope(refusal, plugin_name)
+            return {}, self._refuse(plugin_name, refused)
         finally:
             context = current_execution()
             if context is not None:
@@ -173,6 +170,13 @@ class PluginExecutionService:
     def stopping(self, back_in_s: float) -> None:
         """The server stops: a call that waits in vain for a seat from now on is told that, and when to come back."""
         self._back_in_s = back_in_s
+
+    def _refuse(self, plugin_name: str, refused: GovernedError) -> dict[str, Any]:
+        """Count a refusal and return its envelope. Here, so that no frame that holds the image names the refusal."""
+        refusal = self._as_it_is(refused)
+        if self._observer is not None:
+            self._observer.refused(plugin_name, refusal.code)
+        return build_error_envelope(refusal, plugin_name)
 
     def _as_it_is(self, refusal: GovernedError) -> GovernedError:
         if self._back_in_s is None or refusal.code != "overloaded":
