@@ -65,7 +65,7 @@ class Judged:
         later = await self.judge.after(job, unread.value)
         if later is None:
             return None
-        put_back = {"outcome": UNREAD, "error_code": later.code, "not_before": later.not_before}
+        put_back: dict[str, Any] = {"outcome": UNREAD, "error_code": later.code, "not_before": later.not_before}
         assert await self.store.put_back(job.id, job.attempt, **put_back) is None
         assert await self.store.claim_job(self.id, self.now + timedelta(hours=1)) is None, "it rests"
         self.now = later.not_before
