@@ -113,8 +113,9 @@ class Sightgate:
             "installed_plugins": "false",
             "breaker_ends": _NEVER,
             "quarantine_after": _NEVER,
-            "discovery_timeout_s": 8,
-            "start_timeout_s": 6,
+            # For what never ends; all others must come through on a busy machine too.
+            "discovery_timeout_s": 12,
+            "start_timeout_s": 12,
             "log_format": "json",
         }
         return {f"SIGHTGATE_{name.upper()}": str(value) for name, value in settings.items()}

@@ -26,7 +26,7 @@ WAYS: dict[str, dict[str, Any]] = {
 def strict(tmp_path_factory: pytest.TempPathFactory):
     """A server whose breaker and quarantine step in early."""
     home = make_home(
-        tmp_path_factory.mktemp("strict"), "ending", "answering", breaker_ends=3, breaker_rest_s=3.0, quarantine_after=2
+        tmp_path_factory.mktemp("strict"), "ending", "answering", breaker_ends=3, breaker_rest_s=5.0, quarantine_after=2
     )
     with running(home) as started:
         yield started
