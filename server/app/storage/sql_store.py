@@ -223,7 +223,8 @@ class SqlJobStore(ABC):
         return [JobInput(*row) for row in await self._rows(statements.SELECT_INPUTS, wanted_id=job_id)]
 
     async def has_inputs(self) -> bool:
-        return bool(await self._rows(statements.SELECT_ANY_INPUT))
+        ((some_job_id,),) = await self._rows(statements.SELECT_ANY_INPUT)
+        return some_job_id is not None
 
     async def needs(self, job_id: str) -> Sequence[str]:
         return [row[0] for row in await self._rows(statements.SELECT_NEEDS, wanted_id=job_id)]

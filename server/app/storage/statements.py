@@ -344,7 +344,7 @@ SELECT_INPUTS = Statement(
     .where(job_inputs.c.job_id == bindparam("wanted_id"))
     .order_by(job_inputs.c.position)
 )
-SELECT_ANY_INPUT = RawSql("SELECT 1 FROM job_inputs LIMIT 1")
+SELECT_ANY_INPUT = RawSql("SELECT min(job_id) FROM job_inputs")
 SELECT_ATTEMPTS = Statement(
     select(job_attempts).where(job_attempts.c.job_id == bindparam("wanted_id")).order_by(job_attempts.c.number)
 )

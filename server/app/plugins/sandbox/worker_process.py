@@ -35,7 +35,7 @@ from sightgate.protocol import (
 
 # A result's header and a failure's traceback come on top of the result's own limit.
 BODY_ALLOWANCE = 1024 * 1024
-SELF_EXIT_S = 0.25
+SELF_EXIT_S = 1.0
 REMOVAL_S = 0.2
 HEADLESS = "its main thread ended and others run on"
 
