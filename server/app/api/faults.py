@@ -1,9 +1,15 @@
-"""Answers a fault of ours where it happens: logged once, by us."""
+"""Answers what ends a request and is no refusal: a fault of ours, logged once, by us, and the end of the server."""
+
+import asyncio
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import on_fault
+from app.api.errors import on_fault, refuse
+from app.governance.errors import PluginRefused
+
+_BACK_IN_S = 1.0
+_READING = ("GET", "HEAD", "OPTIONS")
 
 
 class FaultBoundary:
@@ -25,6 +31,13 @@ class FaultBoundary:
 
         try:
             await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if scope["type"] != "http" or started:
+                raise
+            # Who cancels for a reason of theirs catches it: the drain is over, and this still waited for something.
+            outcome = {} if scope["method"] in _READING else {"outcome": "unknown"}
+            response = refuse(PluginRefused("shutting_down", retry_after_s=_BACK_IN_S, **outcome))
+            await response(scope, receive, send)
         except Exception as fault:
             if scope["type"] != "http" or started:
                 raise  # there is nothing left to answer: the HTTP server logs it and drops the connection

@@ -1,5 +1,7 @@
 """A bucket hangs under a running server: refusals in bounded time, what runs goes on, and then all does by itself."""
 
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.errors import assert_error
 from support.images import PNG
-from support.running_server import Home, RunningServer, eventually, make_home, running
+from support.running_server import PATIENCE_S, Home, RunningServer, eventually, make_home, running
 from support.s3_server import CREDENTIALS, S3Server, s3_server
 
 # Far less than the sum of the limits of all that ask.
@@ -96,3 +98,20 @@ def test_a_server_ends_while_its_bucket_hangs_and_the_next_one_runs_what_it_coul
         assert server.ended_job(to_be_read)["status"] == "SUCCESS"
         assert server.ended_job(to_be_written)["status"] == "SUCCESS"
         assert server.events("fault") == []
+
+
+def test_who_waits_for_a_bucket_when_the_drain_is_over_is_told_that_the_server_ends(home: Home, s3: S3Server) -> None:
+    patient = Home(home.folder, {**home.settings, "SIGHTGATE_BLOB_TIMEOUT_S": "120", "SIGHTGATE_DRAIN_S": "0"})
+    with running(patient) as server, s3.paused(), ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(
+            server.http.post,
+            "/v1/jobs?plugin=echo",
+            content=PNG,
+            headers={"Content-Type": "image/png"},
+            timeout=PATIENCE_S,
+        )
+        time.sleep(0.5)  # or it is refused sooner, with the same code
+        server.process.send_signal(signal.SIGTERM)
+        assert_error(asked.result(), 503, "shutting_down")
+        assert server.process.wait(PATIENCE_S) == 0
+    assert "Traceback" not in server.home.log.read_text()
