@@ -52,7 +52,8 @@ ADVICE = {
     "webhook_refused": "Use a public http or https URL; the operator can allow networks and ports.",
     "unauthorized": "Send `Authorization: Bearer KEY`.",
     "forbidden": "Without an API key: call the loopback address itself, and not from another site's page.",
-    "shutting_down": "Send it to another server, or wait as `Retry-After` says: it may be back.",
+    "shutting_down": "Send it to another server, or wait as `Retry-After` says: it may be back. Where"
+    " `details.outcome` is `unknown`, it may have been done: with the same `Idempotency-Key`.",
     "storage_unavailable": "See the reason in the log: a full disk, too many open files, a database that is away. Then"
     " call again; where `details.outcome` is `unknown`, it may have been done: with the same `Idempotency-Key`.",
     "internal_error": "Report it, with the log's line of that time. Trying again may help.",

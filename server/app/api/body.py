@@ -13,6 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
+from app.api.errors import RETRY_AFTER_S
 from app.api.parameters import NONE, check_names, read_query, refuse_parameters
 from app.governance.errors import PluginRefused, RequestError, shorten
 from app.services.execution.analysis_execution_service import (
@@ -83,7 +84,7 @@ async def _next_part(request: Request) -> Message:
         return await request.receive()
     except asyncio.CancelledError:
         # Nobody else cancels while a body is read: the drain is over, and of what is asked for nothing was begun.
-        raise PluginRefused("shutting_down", retry_after_s=1.0) from None
+        raise PluginRefused("shutting_down", retry_after_s=RETRY_AFTER_S) from None
 
 
 def check_head(request: Request, limit: int) -> None:

@@ -5,11 +5,8 @@ import asyncio
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import on_fault, refuse
+from app.api.errors import RETRY_AFTER_S, on_fault, refuse
 from app.governance.errors import PluginRefused
-
-_BACK_IN_S = 1.0
-_READING = ("GET", "HEAD", "OPTIONS")
 
 
 class FaultBoundary:
@@ -35,8 +32,8 @@ class FaultBoundary:
             if scope["type"] != "http" or started:
                 raise
             # Who cancels for a reason of theirs catches it: the drain is over, and this still waited for something.
-            outcome = {} if scope["method"] in _READING else {"outcome": "unknown"}
-            response = refuse(PluginRefused("shutting_down", retry_after_s=_BACK_IN_S, **outcome))
+            outcome = {} if scope["method"] in ("GET", "HEAD") else {"outcome": "unknown"}
+            response = refuse(PluginRefused("shutting_down", retry_after_s=RETRY_AFTER_S, **outcome))
             await response(scope, receive, send)
         except Exception as fault:
             if scope["type"] != "http" or started:
